@@ -1,0 +1,1 @@
+"""What you see: Streamlit pages and Altair charts; decides nothing scientific."""

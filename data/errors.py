@@ -1,0 +1,9 @@
+"""Which exceptions may reach a user: one family, each message naming the thing, the rule and the way out."""
+
+
+class LabError(Exception):
+    """Anything that a user can understand and mend."""
+
+
+class SettingsError(LabError, ValueError):
+    """A setting is unknown, malformed or out of range; nothing was changed."""

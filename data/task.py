@@ -1,0 +1,57 @@
+"""What every task delivers: named splits of token rows with the answers that are read from them.
+
+Shapes: ``B`` examples, ``T`` tokens, ``A`` answer positions.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Int64
+
+IGNORED = -100
+"""The target of an answer position that an example does not use."""
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Examples of one split: token rows and the answer expected at each read position."""
+
+    tokens: Int64[np.ndarray, "B T"]
+    targets: Int64[np.ndarray, "B A"]
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+
+@dataclass(frozen=True, slots=True)
+class TaskData:
+    """A built task: its splits, its vocabulary and where its answers are read."""
+
+    splits: Mapping[str, Split]
+    """``train`` first; then each held-out split under its contract name (``test``, ``test_ood`` …)."""
+
+    token_names: tuple[str, ...]
+    """What each token id means, for axes and tooltips; its length is the vocabulary size."""
+
+    n_classes: int
+    """Answers are token ids below this; logits past it are dropped."""
+
+    read_at: tuple[int, ...]
+    """The positions whose logits are answers, the same for every example."""
+
+    chance: float
+    """Accuracy of a uniform guess over the answers that occur."""
+
+    majority: float
+    """Accuracy of always giving the most frequent answer."""
+
+    @property
+    def vocab_size(self) -> int:
+        """How many token ids exist."""
+        return len(self.token_names)
+
+    @property
+    def length(self) -> int:
+        """How many tokens an example has."""
+        return self.splits["train"].tokens.shape[1]

@@ -1,0 +1,1 @@
+"""How it is learned and recorded; what the app and scripts may use is exported here."""

@@ -1,0 +1,40 @@
+"""How long, how exactly and on which device a run trains."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from data.settings import Settings
+
+Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
+
+
+class TrainingSettings(Settings):
+    """Everything about a run that is neither its task, its network nor its optimiser."""
+
+    steps: Annotated[int, Field(ge=1, le=10_000_000)] = 10_000
+    """Optimiser updates in the budget."""
+    batch_size: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+    """Examples per update; 0 takes the whole training split (full batch)."""
+    accumulate: Annotated[int, Field(ge=1, le=1024)] = 1
+    """Parts into which a batch is cut to save memory; their gradients are added up."""
+    seed: Seed = 0
+    """Seed of the run: initial weights, split and order derive from it."""
+    init_seed: Seed | None = None
+    """Seed of the initial weights alone; empty follows `seed`."""
+    split_seed: Seed | None = None
+    """Seed of the train/test split alone; empty follows `seed`."""
+    order_seed: Seed | None = None
+    """Seed of the order of examples alone; empty follows `seed`."""
+    precision: Literal["float32", "tf32", "bfloat16"] = "float32"
+    """Arithmetic of the matrix products; weights, softmax and loss stay float32 or better."""
+    loss_precision: Literal["float32", "float64"] = "float32"
+    """Arithmetic of log-softmax and loss; float64 avoids the floor near 1.2e-7."""
+    eval_every: Annotated[int, Field(ge=1, le=1_000_000)] = 100
+    """Most steps between two evaluations; early ones are log-spaced and denser."""
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """Where the run trains; auto takes CUDA, then MPS, then the CPU."""
+    threads: Annotated[int, Field(ge=1, le=256)] = 1
+    """CPU threads of the worker; one is fastest for small networks."""
+    compile: bool = False
+    """Whether the step is compiled; pays on long runs, costs seconds at the start."""

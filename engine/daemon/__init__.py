@@ -1,0 +1,1 @@
+"""One process per home: tails journals, supervises workers, answers queries."""

@@ -1,0 +1,1 @@
+"""The GPT-style decoder: settings (no torch) and network."""

@@ -1,0 +1,13 @@
+"""Which optimisers exist: the union of their settings (no torch; updates are in `updates`)."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from engine.optim.settings import AdamSettings, AdamWSettings, SGDSettings
+
+OptimizerSettings = Annotated[
+    AdamWSettings | AdamSettings | SGDSettings, Field(discriminator="kind")
+]
+
+__all__ = ["AdamSettings", "AdamWSettings", "OptimizerSettings", "SGDSettings"]

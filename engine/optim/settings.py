@@ -1,0 +1,64 @@
+"""How weights are updated: the optimiser, its schedule, clipping."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from data.settings import Settings
+
+Beta = Annotated[float, Field(ge=0.0, lt=1.0)]
+
+
+class ScheduleSettings(Settings):
+    """Learning rate over steps and the bound on the gradient, shared by every optimiser."""
+
+    learning_rate: Annotated[float, Field(ge=1e-6, le=1.0)] = 1e-3
+    """Peak learning rate."""
+    weight_decay: Annotated[float, Field(ge=0.0, le=100.0)] = 1.0
+    """Weight decay; decoupled in AdamW, added to the gradient (L2) in Adam and SGD."""
+    schedule: Literal["constant", "cosine", "step"] = "constant"
+    """Learning rate after warm-up: constant, cosine to `final_fraction`, or cut by steps."""
+    warmup_steps: Annotated[int, Field(ge=0, le=1_000_000)] = 10
+    """Steps of linear warm-up; step s uses min(s / warmup_steps, 1) of the rate."""
+    final_fraction: Annotated[float, Field(ge=0.0, le=1.0)] = 0.1
+    """Cosine: the share of the peak rate that is left at the last step."""
+    decay_every: Annotated[int, Field(ge=1, le=10_000_000)] = 1000
+    """Step schedule: steps between two cuts."""
+    decay_factor: Annotated[float, Field(gt=0.0, le=1.0)] = 0.5
+    """Step schedule: factor of each cut."""
+    clip_norm: Annotated[float, Field(ge=0.0, le=1e6)] = 0.0
+    """Largest global gradient norm of a run; 0 leaves gradients alone."""
+
+
+class AdamWSettings(ScheduleSettings):
+    """Adam with decoupled weight decay. Source: Loshchilov & Hutter 2019."""
+
+    kind: Literal["adamw"] = "adamw"
+    betas: tuple[Beta, Beta] = (0.9, 0.98)
+    """Decay rates of the two moments."""
+    eps: Annotated[float, Field(gt=0.0, le=1e-2)] = 1e-8
+    """Added to the root of the second moment."""
+
+
+class AdamSettings(ScheduleSettings):
+    """Adam with weight decay added to the gradient (L2). Source: Kingma & Ba 2015."""
+
+    kind: Literal["adam"] = "adam"
+    weight_decay: Annotated[float, Field(ge=0.0, le=100.0)] = 0.0
+    """L2 penalty, added to the gradient before the moments (coupled)."""
+    betas: tuple[Beta, Beta] = (0.9, 0.98)
+    """Decay rates of the two moments."""
+    eps: Annotated[float, Field(gt=0.0, le=1e-2)] = 1e-8
+    """Added to the root of the second moment."""
+
+
+class SGDSettings(ScheduleSettings):
+    """Stochastic gradient descent with momentum."""
+
+    kind: Literal["sgd"] = "sgd"
+    weight_decay: Annotated[float, Field(ge=0.0, le=100.0)] = 0.0
+    """L2 penalty, added to the gradient (coupled)."""
+    momentum: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.9
+    """Decay rate of the velocity; 0 is plain gradient descent."""
+    nesterov: bool = False
+    """Whether the gradient is looked up ahead of the velocity."""

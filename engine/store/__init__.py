@@ -1,0 +1,1 @@
+"""The only part that speaks SQL: DuckDB behind one object."""

@@ -1,0 +1,1 @@
+"""The process that trains one batch of runs and writes their journals."""
