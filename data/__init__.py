@@ -1,7 +1,32 @@
 """What is learned: every task of the lab, its token sequences and its splits (numpy only)."""
 
+from data.modular import task as modular
 from data.modular.settings import ModularSettings
+from data.task import IGNORED, Split, TaskData, TaskSizes
 
 TaskSettings = ModularSettings
 
-__all__ = ["ModularSettings", "TaskSettings"]
+_BUILD = {"modular": modular.build}
+_SIZES = {"modular": modular.sizes}
+
+
+def build_task(settings: TaskSettings, *, seed: int) -> TaskData:
+    """The task's splits; the same settings and seed give the same arrays on every machine."""
+    return _BUILD[settings.kind](settings, seed=seed)
+
+
+def task_sizes(settings: TaskSettings) -> TaskSizes:
+    """How large the task is, in milliseconds: for the launch form and cost estimates."""
+    return _SIZES[settings.kind](settings)
+
+
+__all__ = [
+    "IGNORED",
+    "ModularSettings",
+    "Split",
+    "TaskData",
+    "TaskSettings",
+    "TaskSizes",
+    "build_task",
+    "task_sizes",
+]

@@ -29,7 +29,7 @@ class TaskData:
     """A built task: its splits, its vocabulary and where its answers are read."""
 
     splits: Mapping[str, Split]
-    """``train`` first; then each held-out split under its contract name (``test``, ``test_ood`` …)."""
+    """``train`` first; then the held-out splits by contract name (``test``, ``test_ood`` …)."""
 
     token_names: tuple[str, ...]
     """What each token id means, for axes and tooltips; its length is the vocabulary size."""
@@ -55,3 +55,28 @@ class TaskData:
     def length(self) -> int:
         """How many tokens an example has."""
         return self.splits["train"].tokens.shape[1]
+
+
+@dataclass(frozen=True, slots=True)
+class TaskSizes:
+    """What building a task will give, known without building it: for forms and cost estimates."""
+
+    examples: int
+    """Examples over all splits."""
+
+    train: int
+    test: int
+
+    vocabulary: int
+    """Token ids that exist."""
+
+    length: int
+    """Tokens of an example."""
+
+    n_classes: int
+
+    n_read: int
+    """Answer positions of an example."""
+
+    chance: float
+    """Accuracy of a uniform guess over the answers that occur."""
