@@ -1,0 +1,142 @@
+"""Worker processes seen from the daemon: starting them, telling whether they live, ending them."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from engine.home import ENVIRONMENT, Home
+from engine.version import ROOT
+from engine.worker.identity import Identity, identify
+from engine.worker.lock import is_held
+
+LOG_LINES = 8
+LOG_BYTES = 4000
+
+
+@dataclass(slots=True)
+class Worker:
+    """One worker process and its batch of runs.
+
+    `process` is None for a worker that an earlier daemon started: it is known by its locks alone.
+    """
+
+    runs: list[int]
+    device: str
+    threads: int
+    gpu: int | None = None
+    process: subprocess.Popen[bytes] | None = None
+    identity: Identity | None = None
+    seen: set[int] = field(default_factory=set)
+    """Runs whose lock has been seen in the worker's hands."""
+
+    def lives(self, home: Home) -> bool:
+        """Whether the process exists; reaps it when it has ended."""
+        if self.process is not None:
+            return self.process.poll() is None
+        return any(is_held(home.run(run).lock) for run in self.runs)
+
+    def trains(self, run: int, home: Home) -> bool:
+        """Whether the run is in this worker's hands, or may still get there."""
+        if is_held(home.run(run).lock):
+            self.seen.add(run)
+            return True
+        return run not in self.seen and self.process is not None and self.process.poll() is None
+
+    def signal(self, number: signal.Signals) -> None:
+        """Signal the process if it is still the one that was meant."""
+        if self.process is not None:
+            self.process.send_signal(number)
+        elif self.identity is not None and identify(self.identity.pid) == self.identity:
+            os.kill(self.identity.pid, number)
+
+
+def spawn(
+    home: Home, runs: Sequence[int], *, device: str, threads: int, gpu: int | None
+) -> Worker:
+    """Start a worker in a session of its own, so that it outlives daemon, terminal and Ctrl-C."""
+    environment = os.environ | {ENVIRONMENT: str(home.path)}
+    environment |= {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
+    if gpu is not None:
+        environment["CUDA_VISIBLE_DEVICES"] = str(gpu)
+    command = [sys.executable, "-X", "faulthandler", "-m", "engine.worker", *map(str, runs)]
+    with _shared_log(home, runs).open("wb") as log:
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    identity = identify(process.pid)
+    return Worker(list(runs), device, threads, gpu, process, identity)
+
+
+def adopt(home: Home, run: int) -> Worker:
+    """The worker that holds the lock of a run and was started by an earlier daemon."""
+    proc = _read(home.run(run).proc)
+    launch = _read(home.run(run).launch)
+    identity = None
+    if {"pid", "start_ticks", "boot_id"} <= proc.keys():
+        identity = Identity(proc["pid"], proc["start_ticks"], proc["boot_id"])
+    return Worker(
+        [run],
+        launch.get("device", "cpu"),
+        launch.get("threads", 1),
+        launch.get("gpu"),
+        identity=identity,
+        seen={run},
+    )
+
+
+def last_words(log: Path) -> str:
+    """The last lines of a worker's log, for the state of a run whose worker never came up."""
+    try:
+        content = log.read_bytes()[-LOG_BYTES:].decode(errors="replace")
+    except FileNotFoundError:
+        return ""
+    return "\n".join(content.strip().splitlines()[-LOG_LINES:])
+
+
+def n_gpus() -> int:
+    """How many NVIDIA devices a worker could use, found without importing torch."""
+    if version("torch").endswith("+cpu"):
+        return 0
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        return len([name for name in visible.split(",") if name.strip() not in ("", "-1")])
+    return len(list(Path("/dev").glob("nvidia[0-9]*")))
+
+
+def n_cores() -> int:
+    """How many CPU cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _shared_log(home: Home, runs: Sequence[int]) -> Path:
+    """One log file that stands in every run's folder, as a hard link."""
+    first, *others = [home.run(run).log for run in runs]
+    first.unlink(missing_ok=True)
+    first.touch(mode=0o600)
+    for log in others:
+        log.unlink(missing_ok=True)
+        os.link(first, log)
+    return first
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_bytes())
+    except (FileNotFoundError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
