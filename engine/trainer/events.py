@@ -1,7 +1,8 @@
 """What training tells its caller: evaluations, snapshots, checkpoints due, progress, the end.
 
-At one step events come in the order of this file. `Progress` closes a step: when it arrives, the batch
-is at that step, everything measured there has been told, and the caller may save, fork or remove runs.
+At one step events come in the order of this file. `Progress` closes a step: when it arrives, the
+batch is at that step, everything measured there has been told, and the caller may save, fork or
+remove runs.
 """
 
 from collections.abc import Mapping
@@ -15,7 +16,7 @@ Metrics = Mapping[str, Mapping[str, float]]
 
 @dataclass(frozen=True, slots=True)
 class Diverged:
-    """A run's loss stopped being finite at `step`; the run has left the batch, the others go on."""
+    """A run's loss stopped being finite at `step`; it has left the batch, the others go on."""
 
     run: int
     step: int
@@ -48,7 +49,7 @@ class CheckpointDue:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """A block of steps is done; the caller may act on the batch before asking for the next event."""
+    """A block of steps is done; the caller may act before asking for the next event."""
 
     step: int
 
