@@ -1,1 +1,48 @@
-"""How it is learned and recorded; what the app and scripts may use is exported here."""
+"""How it is learned and recorded: the front door, all that the app and scripts may use.
+
+Importing it loads neither torch nor the database.
+"""
+
+from engine.client import Lab, connect
+from engine.config import (
+    InvalidConfig,
+    Problem,
+    RunConfig,
+    apply,
+    differences,
+    parse_config,
+    parse_json,
+)
+from engine.config.fields import SECTIONS, Setting, kinds, settings_of
+from engine.errors import (
+    EngineUnavailable,
+    LabError,
+    NotPossible,
+    QueryRefused,
+    RunNotFound,
+    SettingsError,
+    StoreUnavailable,
+)
+
+__all__ = [
+    "SECTIONS",
+    "EngineUnavailable",
+    "InvalidConfig",
+    "Lab",
+    "LabError",
+    "NotPossible",
+    "Problem",
+    "QueryRefused",
+    "RunConfig",
+    "RunNotFound",
+    "Setting",
+    "SettingsError",
+    "StoreUnavailable",
+    "apply",
+    "connect",
+    "differences",
+    "kinds",
+    "parse_config",
+    "parse_json",
+    "settings_of",
+]

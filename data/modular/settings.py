@@ -1,6 +1,6 @@
 """Which modular-arithmetic table is learned, and which share of it is shown."""
 
-from typing import Annotated, Literal, Self, get_args
+from typing import Annotated, Literal, get_args
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -62,7 +62,7 @@ class ModularSettings(Settings):
     """The token row; the answer is read at `=`."""
 
     @model_validator(mode="after")
-    def _division_needs_a_prime(self) -> Self:
+    def _division_needs_a_prime(self) -> "ModularSettings":
         if RULES[self.operation].divides and not is_prime(self.p):
             below, above = nearest_primes(self.p)
             raise ValueError(
@@ -72,7 +72,7 @@ class ModularSettings(Settings):
         return self
 
     @model_validator(mode="after")
-    def _both_splits_have_examples(self) -> Self:
+    def _both_splits_have_examples(self) -> "ModularSettings":
         n, train = _n_examples(self), n_train(self)
         if train == 0:
             raise ValueError(

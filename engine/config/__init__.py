@@ -1,1 +1,22 @@
-"""What a run is made of: its settings, overrides and presets (no torch)."""
+"""What a run is made of: settings, changes to them, and what is wrong with them (no torch)."""
+
+from engine.config.overrides import (
+    apply,
+    differences,
+    parse_assignments,
+    parse_config,
+    parse_json,
+)
+from engine.config.problems import InvalidConfig, Problem
+from engine.config.run import RunConfig
+
+__all__ = [
+    "InvalidConfig",
+    "Problem",
+    "RunConfig",
+    "apply",
+    "differences",
+    "parse_assignments",
+    "parse_config",
+    "parse_json",
+]

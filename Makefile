@@ -1,0 +1,61 @@
+# Everything a person does with the lab, one command each. `make help` lists them.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV   := .venv
+BIN    := $(VENV)/bin
+PY     := $(BIN)/python
+PORT   ?= 8501
+
+# Small networks run many times slower when threads outnumber free cores.
+export OMP_NUM_THREADS ?= 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test lint fix bench screenshots browser clean
+
+help: ## list the commands
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup: $(VENV)/.ready ## environment and dependencies in .venv
+
+run: setup ## engine daemon and page on http://127.0.0.1:8501
+	@$(PY) -m engine list > /dev/null
+	$(PY) -m streamlit run app/main.py --server.address 127.0.0.1 --server.port $(PORT)
+
+test: lint browser ## lint, then every test, a real browser included
+	$(BIN)/pytest -n 2 --dist loadgroup -m "not browser"
+	$(BIN)/pytest -m browser
+
+lint: $(VENV)/.ready-dev ## formatting, lint, types, import contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+fix: $(VENV)/.ready-dev ## format and mend what lint can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.ready-dev ## measure the engine on this machine
+	$(PY) -m engine bench
+
+screenshots: browser ## every page in every state and both themes, into screenshots/
+	$(PY) -m tests.e2e.screenshots
+
+browser: $(VENV)/.ready-dev
+	@$(PY) -m tests.e2e.chromium
+
+clean: ## remove the environment and caches; runs in .lab stay
+	rm -rf $(VENV) .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version.split()[0])'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.ready: requirements.txt | $(VENV)/bin/python
+	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(PY) -m app.bundle
+	@touch $@
+
+$(VENV)/.ready-dev: requirements-dev.txt $(VENV)/.ready
+	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@

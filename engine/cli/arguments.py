@@ -1,0 +1,86 @@
+"""Which commands and flags the command line has."""
+
+import argparse
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from engine.cli import commands, running
+from engine.errors import SettingsError
+
+Command = Callable[[argparse.Namespace], int]
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose complaints are one sentence and exit status 2."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise instead of printing the usage; `main` prints it in one place."""
+        raise SettingsError(f"{message}; `{self.prog} --help` lists what is understood")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    root = Parser(prog="python -m engine", description="Launch, watch and control grokking runs.")
+    verbs = root.add_subparsers(dest="verb", required=True, metavar="COMMAND")
+    _add(verbs, "presets", commands.presets, "list the prepared experiments")
+    _add_run(verbs)
+    _add(verbs, "list", commands.list_runs, "list all runs")
+    for name, function, words in (
+        ("show", commands.show, "show one run with its events"),
+        ("pause", commands.control, "checkpoint a run and free its process"),
+        ("resume", commands.control, "go on from the latest checkpoint"),
+        ("stop", commands.control, "end a run after its current block, with a checkpoint"),
+        ("kill", commands.control, "end a run's process at once"),
+        ("delete", commands.control, "remove a run that does not train, and all its records"),
+    ):
+        _add(verbs, name, function, words).add_argument("run", type=int, metavar="RUN")
+    _add_fork(verbs)
+    extend = _add(verbs, "extend", commands.extend, "give a run a larger budget and go on")
+    extend.add_argument("run", type=int, metavar="RUN")
+    extend.add_argument("--steps", type=int, required=True, help="the new budget in steps")
+    sql = _add(verbs, "sql", commands.sql, "answer one SELECT statement")
+    sql.add_argument("query")
+    sql.add_argument("--limit", type=int, default=10_000, help="most rows (default 10,000)")
+    export = _add(verbs, "export", commands.export, "write all points of runs to a file")
+    export.add_argument("runs", type=int, nargs="+", metavar="RUN")
+    export.add_argument("--to", required=True, metavar="FILE.{parquet,csv,json}")
+    serve = _add(verbs, "serve", commands.serve_home, "the daemon, in the foreground")
+    serve.add_argument("--listen", default="", metavar="ADDRESS", help="default: a unix socket")
+    _add(verbs, "doctor", commands.doctor, "what is installed, which device, is the home healthy")
+    bench = _add(verbs, "bench", commands.bench, "measure the engine on this machine")
+    bench.add_argument("what", nargs="*", help="which measurements; none: all")
+    return root
+
+
+def _add(verbs: Any, name: str, function: Command, words: str) -> argparse.ArgumentParser:
+    parser = verbs.add_parser(name, help=words, description=words[0].upper() + words[1:] + ".")
+    parser.set_defaults(function=function)
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    return parser
+
+
+def _add_run(verbs: Any) -> None:
+    run = _add(verbs, "run", running.run, "launch a prepared experiment")
+    run.add_argument("preset", metavar="PRESET")
+    _add_set(run)
+    run.add_argument("--seeds", type=int, default=1, metavar="N", help="runs with seeds s, s+1, …")
+    run.add_argument("--name", default="", help="a name for the runs")
+    run.add_argument("--wait", action="store_true", help="wait for the end and print the results")
+
+
+def _add_fork(verbs: Any) -> None:
+    fork = _add(verbs, "fork", commands.fork, "a new run from a checkpoint, with other settings")
+    fork.add_argument("run", type=int, metavar="RUN")
+    fork.add_argument("--at", type=int, required=True, metavar="STEP", help="where to branch off")
+    _add_set(fork)
+
+
+def _add_set(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        dest="changes",
+        metavar="section.key=value",
+        help="change a setting; may be repeated",
+    )

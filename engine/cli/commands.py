@@ -1,0 +1,150 @@
+"""What each short command does, apart from `run`."""
+
+import argparse
+from pathlib import Path
+
+from engine.cli.doctor import report
+from engine.cli.output import print_json, print_rows
+from engine.client import connect
+from engine.config import parse_assignments
+from engine.config.presets import PRESETS
+from engine.errors import SettingsError
+from engine.home import Home
+
+LIST_COLUMNS = (
+    "run_id",
+    "name",
+    "seed",
+    "state",
+    "last_step",
+    "budget",
+    "train_accuracy",
+    "test_accuracy",
+    "memorised_step",
+    "onset_step",
+    "grokked_step",
+    "tags",
+)
+
+
+def presets(arguments: argparse.Namespace) -> int:
+    """The prepared experiments."""
+    rows = [
+        {
+            "name": preset.name,
+            "task": preset.config.task.kind,
+            "model": preset.config.model.kind,
+            "description": preset.description,
+            "expectation": preset.expectation.sentence,
+        }
+        for preset in PRESETS.values()
+    ]
+    print_json(rows) if arguments.json else print_rows(rows, ("name", "description"))
+    return 0
+
+
+def list_runs(arguments: argparse.Namespace) -> int:
+    """All runs, newest last."""
+    rows = connect().runs()
+    print_json(rows) if arguments.json else print_rows(rows, LIST_COLUMNS)
+    return 0
+
+
+def show(arguments: argparse.Namespace) -> int:
+    """One run with its settings and events."""
+    lab = connect()
+    (row,) = lab.runs([arguments.run])
+    row["events"] = lab.events([arguments.run])
+    if arguments.json:
+        print_json(row)
+        return 0
+    print_rows([row], LIST_COLUMNS)
+    if row["state_reason"]:
+        print(row["state_reason"])
+    print_rows(row["events"], ("step", "kind", "detector", "value", "at"))
+    return 0
+
+
+def control(arguments: argparse.Namespace) -> int:
+    """Pause, resume, stop, kill or delete one run."""
+    lab = connect()
+    getattr(lab, arguments.verb)(arguments.run)
+    rows = [] if arguments.verb == "delete" else lab.runs([arguments.run])
+    state = rows[0]["state"] if rows else "deleted"
+    if arguments.json:
+        print_json({"run_id": arguments.run, "state": state})
+    else:
+        print(f"run {arguments.run}: {state}")
+    return 0
+
+
+def fork(arguments: argparse.Namespace) -> int:
+    """A new run from a checkpoint of another."""
+    lab = connect()
+    child = lab.fork(arguments.run, arguments.at, parse_assignments(arguments.changes))
+    (row,) = lab.runs([child])
+    if arguments.json:
+        print_json({key: row[key] for key in ("run_id", "state", "parent_run", "parent_step")})
+    else:
+        print(f"run {child} goes on from run {arguments.run} at step {row['parent_step']:,}")
+    return 0
+
+
+def extend(arguments: argparse.Namespace) -> int:
+    """A larger budget for a run that ended."""
+    connect().extend(arguments.run, arguments.steps)
+    if arguments.json:
+        print_json({"run_id": arguments.run, "steps": arguments.steps})
+    else:
+        print(f"run {arguments.run} goes on to step {arguments.steps:,}")
+    return 0
+
+
+def sql(arguments: argparse.Namespace) -> int:
+    """One SELECT statement."""
+    table = connect().select(arguments.query, limit=arguments.limit)
+    rows = table.to_pylist()
+    print_json(rows) if arguments.json else print_rows(rows, table.column_names)
+    return 0
+
+
+def export(arguments: argparse.Namespace) -> int:
+    """All points of runs in a file."""
+    file = Path(arguments.to).absolute()
+    connect().export(arguments.runs, file)
+    if arguments.json:
+        print_json({"file": str(file), "bytes": file.stat().st_size})
+    else:
+        print(f"{file}: {file.stat().st_size:,} bytes")
+    return 0
+
+
+def serve_home(arguments: argparse.Namespace) -> int:
+    """The daemon in the foreground."""
+    if arguments.listen:
+        raise SettingsError(
+            f"--listen {arguments.listen} is not offered: the engine answers on a unix socket in "
+            "its home; reach it from elsewhere through an ssh tunnel to the page"
+        )
+    # The daemon alone loads the database library; other commands start faster without it.
+    from engine.daemon.serve import serve
+
+    return serve(Home.from_environment())
+
+
+def doctor(arguments: argparse.Namespace) -> int:
+    """What is installed, which device, is the home healthy."""
+    facts, healthy = report(Home.from_environment())
+    if arguments.json:
+        print_json(facts)
+    else:
+        print_rows([{"what": k, "value": str(v)} for k, v in facts.items()], ("what", "value"))
+    return 0 if healthy else 1
+
+
+def bench(arguments: argparse.Namespace) -> int:
+    """Measurements of the engine on this machine."""
+    # Benchmarks load torch and the database; nothing else on the command line does.
+    from engine.bench import measure
+
+    return measure(arguments.what, as_json=arguments.json)

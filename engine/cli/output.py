@@ -1,0 +1,33 @@
+"""How answers are printed: JSON for programs, aligned columns for people."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+def print_json(answer: object) -> None:
+    """One JSON document on stdout."""
+    print(json.dumps(answer, indent=2, default=str))
+
+
+def print_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
+    """Rows as an aligned table under their column names."""
+    cells = [[_cell(row.get(column)) for column in columns] for row in rows]
+    table = [[column.replace("_", " ") for column in columns], *cells]
+    widths = [max(len(line[i]) for line in table) for i in range(len(columns))]
+    for line in table:
+        print(
+            "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip()
+        )
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    if isinstance(value, (list, tuple)):
+        return ", ".join(str(item) for item in value)
+    return str(value)

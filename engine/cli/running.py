@@ -1,0 +1,91 @@
+"""What `run` does: launch a preset, and with `--wait` follow it to its end."""
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from engine.cli.output import print_json, print_rows
+from engine.client import Lab, connect
+from engine.config import RunConfig, apply, parse_assignments
+from engine.config.presets import PRESETS
+from engine.config.problems import nearest
+from engine.errors import SettingsError
+
+POLL_SECONDS = 0.2
+ENDED = ("finished", "stopped", "failed", "lost")
+COLUMNS = (
+    "run_id",
+    "name",
+    "seed",
+    "state",
+    "steps",
+    "seconds",
+    "memorised_step",
+    "onset_step",
+    "grokked_step",
+    "train_accuracy",
+    "test_accuracy",
+    "steps_per_second",
+)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Launch; exit status 1 when a waited-for run failed."""
+    config = configured(arguments.preset, arguments.changes)
+    lab = connect()
+    run_ids = lab.launch(config, name=arguments.name or arguments.preset, seeds=arguments.seeds)
+    if not arguments.wait:
+        return _launched(lab, run_ids, as_json=arguments.json)
+    rows = [result(row) for row in follow(lab, run_ids, quiet=arguments.json)]
+    if arguments.json:
+        print_json(rows)
+    else:
+        print_rows(rows, COLUMNS)
+    return 0 if all(row["state"] in ("finished", "stopped") for row in rows) else 1
+
+
+def configured(preset: str, changes: Sequence[str]) -> RunConfig:
+    """A preset's configuration with `--set` changes applied."""
+    if preset not in PRESETS:
+        raise SettingsError(f"no preset is called '{preset}'; {nearest(preset, list(PRESETS))}")
+    return apply(PRESETS[preset].config, parse_assignments(changes))
+
+
+def result(row: dict[str, Any]) -> dict[str, Any]:
+    """What is reported of a run that ended; `seconds` and the rate are of training alone."""
+    renamed = {**row, "steps": row["last_step"], "seconds": row["train_seconds"]}
+    return {column: renamed.get(column) for column in COLUMNS}
+
+
+def follow(lab: Lab, run_ids: Sequence[int], *, quiet: bool) -> list[dict[str, Any]]:
+    """Wait until no run of the list trains, queues or pauses; returns their rows."""
+    shown = ""
+    while True:
+        rows = lab.runs(run_ids)
+        if not quiet:
+            shown = _progress(rows, shown)
+        if all(row["state"] in ENDED for row in rows):
+            return rows
+        time.sleep(POLL_SECONDS)
+
+
+def _progress(rows: Sequence[dict[str, Any]], shown: str) -> str:
+    line = "; ".join(
+        f"run {row['run_id']} {row['state']} {row['last_step'] or 0:,}/{row['budget']:,}"
+        f" test {row['test_accuracy'] or 0:.2f}"
+        for row in rows
+    )
+    if line != shown:
+        print(line, file=sys.stderr)
+    return line
+
+
+def _launched(lab: Lab, run_ids: Sequence[int], *, as_json: bool) -> int:
+    rows = lab.runs(run_ids)
+    if as_json:
+        print_json([result(row) for row in rows])
+    else:
+        print_rows(rows, ("run_id", "name", "seed", "state"))
+    return 0

@@ -1,0 +1,150 @@
+"""How a call reaches the daemon: Arrow Flight, with the daemon started on demand."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pyarrow as pa
+from pyarrow import flight
+
+from engine import errors
+from engine.config.problems import InvalidConfig, Problem
+from engine.errors import EngineUnavailable, LabError
+from engine.home import ENVIRONMENT, Home
+
+START_SECONDS = 30.0
+"""How long a daemon may take to answer after it was started."""
+
+Answer = TypeVar("Answer")
+
+
+class Connection:
+    """One Flight client, replaced when the daemon restarts."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._lock = threading.Lock()
+        self._client: flight.FlightClient | None = None
+
+    def ask(self, call: str, arguments: dict[str, Any], *, repeat: bool) -> Any:
+        """The JSON answer to a call; `repeat` allows a second try after a lost connection."""
+        body = json.dumps(arguments).encode()
+
+        def act(client: flight.FlightClient) -> Any:
+            (result,) = client.do_action(flight.Action(call, body))
+            return json.loads(result.body.to_pybytes())
+
+        return self._with_client(act, call, repeat=repeat)
+
+    def fetch(self, call: str, arguments: dict[str, Any]) -> pa.Table:
+        """The table that answers a query."""
+        ticket = flight.Ticket(json.dumps({"call": call, "arguments": arguments}).encode())
+        return self._with_client(lambda c: c.do_get(ticket).read_all(), call, repeat=True)
+
+    def _with_client(
+        self, act: Callable[[flight.FlightClient], Answer], call: str, *, repeat: bool
+    ) -> Answer:
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            client = self._connected(checked=not repeat)
+            try:
+                return act(client)
+            except flight.FlightServerError as error:
+                raise _translated(error) from None
+            except (flight.FlightError, pa.ArrowException, OSError) as error:
+                self._forget(client)
+                if not repeat or time.monotonic() > deadline:
+                    raise EngineUnavailable(_gone(call)) from error
+                time.sleep(0.05)
+
+    def _connected(self, *, checked: bool) -> flight.FlightClient:
+        """The client at hand; a command, which is sent only once, asks for a checked one."""
+        with self._lock:
+            if self._client is not None and checked and not _answers(self._client):
+                self._client.close()
+                self._client = None
+            if self._client is None:
+                self._client = connect_or_start(self._home)
+            return self._client
+
+    def _forget(self, client: flight.FlightClient) -> None:
+        with self._lock:
+            if self._client is client:
+                self._client = None
+                client.close()
+
+
+def connect_or_start(home: Home) -> flight.FlightClient:
+    """A client of the home's daemon, which is started if it does not answer.
+
+    Raises:
+        EngineUnavailable: when no daemon answers within `START_SECONDS`.
+    """
+    deadline = time.monotonic() + START_SECONDS
+    started: subprocess.Popen[bytes] | None = None
+    while time.monotonic() < deadline:
+        if (client := _answering(home)) is not None:
+            return client
+        if started is None or started.poll() is not None:
+            started = _start_daemon(home)
+        time.sleep(0.05)
+    raise EngineUnavailable(
+        f"the engine did not answer within {START_SECONDS:g} s; its log is {home.daemon_log}"
+    )
+
+
+def _answering(home: Home) -> flight.FlightClient | None:
+    if not home.daemon_info.exists():
+        return None
+    try:
+        address = json.loads(home.daemon_info.read_text())["address"]
+        client = flight.FlightClient(address)
+    except (OSError, ValueError, KeyError, pa.ArrowException):
+        return None
+    if _answers(client):
+        return client
+    client.close()
+    return None
+
+
+def _answers(client: flight.FlightClient) -> bool:
+    try:
+        list(client.do_action(flight.Action("ping", b"{}"), flight.FlightCallOptions(timeout=5)))
+    except (flight.FlightError, pa.ArrowException):
+        return False
+    return True
+
+
+def _start_daemon(home: Home) -> subprocess.Popen[bytes]:
+    home.create()
+    with home.daemon_log.open("ab") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "engine", "serve"],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            env={**os.environ, ENVIRONMENT: str(home.path)},
+            cwd=Path(__file__).parents[2],
+        )
+
+
+def _gone(call: str) -> str:
+    return f"the engine went away during '{call}'; look at the runs before trying again"
+
+
+def _translated(error: flight.FlightServerError) -> LabError:
+    try:
+        told = json.loads(error.extra_info)
+        kind = getattr(errors, told["error"], LabError)
+        if told.get("problems"):
+            return InvalidConfig([Problem(*pair) for pair in told["problems"]])
+        return kind(told["message"])
+    except (ValueError, KeyError, TypeError):
+        return EngineUnavailable(f"the engine failed: {error}")

@@ -1,0 +1,120 @@
+"""How a configuration is changed setting by setting: `section.name=value`, as typed or as data."""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from engine.config.fields import SECTIONS, kinds, section_model
+from engine.config.problems import InvalidConfig, Problem, from_validation, unknown_kind
+from engine.config.problems import unknown_setting as unknown_setting_sentence
+from engine.config.run import RunConfig
+
+_WORDS = {"true": True, "false": False, "none": None, "null": None}
+
+
+def parse_config(tree: object) -> RunConfig:
+    """A `RunConfig` from plain data.
+
+    Raises:
+        InvalidConfig: with every problem, by setting.
+    """
+    if not isinstance(tree, Mapping):
+        sentence = (
+            f"a configuration is an object with {', '.join(SECTIONS)}, got {type(tree).__name__}"
+        )
+        raise InvalidConfig([Problem("", sentence)])
+    try:
+        return RunConfig.model_validate(dict(tree))
+    except ValidationError as error:
+        raise from_validation(error) from None
+
+
+def parse_json(text: str) -> RunConfig:
+    """A `RunConfig` from JSON text.
+
+    Raises:
+        InvalidConfig: naming line and column where the text is not JSON.
+    """
+    try:
+        tree = json.loads(text)
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}"
+        raise InvalidConfig([Problem("", f"this is not JSON: {error.msg} at {place}")]) from None
+    return parse_config(tree)
+
+
+def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
+    """`["optimizer.learning_rate=3e-3", …]` as a mapping of dotted names to values.
+
+    Raises:
+        InvalidConfig: for text without `=`.
+    """
+    changes: dict[str, Any] = {}
+    for text in assignments:
+        name, equals, value = text.partition("=")
+        if not equals:
+            sentence = f"'{text}' is not of the form section.key=value"
+            raise InvalidConfig([Problem(text, sentence)])
+        changes[name.strip()] = _value(value.strip())
+    return changes
+
+
+def _value(text: str) -> Any:
+    if text.lower() in _WORDS:
+        return _WORDS[text.lower()]
+    for candidate in (text, f"[{text}]" if "," in text else text):
+        try:
+            return json.loads(candidate)
+        except json.JSONDecodeError:
+            continue
+    return text
+
+
+def apply(config: RunConfig, changes: Mapping[str, Any]) -> RunConfig:
+    """`config` with the dotted settings changed; a new `kind` starts from its own defaults.
+
+    Raises:
+        InvalidConfig: for unknown names and values out of range; `config` is unchanged.
+    """
+    tree = config.model_dump()
+    for dotted in sorted(changes, key=lambda name: not name.endswith(".kind")):
+        section, _, name = dotted.partition(".")
+        value = changes[dotted]
+        if name == "kind":
+            tree[section] = _fresh(section, value, tree)
+        else:
+            _known(section, name, tree)
+            tree[section][name] = value
+    return parse_config(tree)
+
+
+def _fresh(section: str, kind: object, tree: Mapping[str, Any]) -> dict[str, Any]:
+    if section not in SECTIONS or not kinds(section):
+        raise InvalidConfig(
+            [Problem(f"{section}.kind", unknown_setting_sentence(section, None, ["kind"]))]
+        )
+    if kind not in kinds(section):
+        raise InvalidConfig([Problem(f"{section}.kind", unknown_kind(section, str(kind)))])
+    if tree[section].get("kind") == kind:
+        return tree[section]
+    return {"kind": kind}
+
+
+def _known(section: str, name: str, tree: Mapping[str, Any]) -> None:
+    kind = tree.get(section, {}).get("kind")
+    if section not in SECTIONS or name not in section_model(section, kind).model_fields:
+        sentence = unknown_setting_sentence(section, kind, [name])
+        raise InvalidConfig([Problem(f"{section}.{name}".rstrip("."), sentence)])
+
+
+def differences(config: RunConfig, base: RunConfig) -> list[tuple[str, Any, Any]]:
+    """The settings in which `config` differs: dotted name, value in `base`, value in `config`."""
+    ours, theirs = config.model_dump(), base.model_dump()
+    return [
+        (f"{section}.{name}", theirs[section].get(name), value)
+        for section in SECTIONS
+        for name, value in ours[section].items()
+        if theirs[section].get(name) != value
+    ]

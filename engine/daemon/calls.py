@@ -1,0 +1,88 @@
+"""What may be asked of the daemon: every call by name, with the function that answers it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from engine.config import RunConfig, parse_config
+from engine.daemon.estimate import estimate
+from engine.daemon.health import health
+from engine.daemon.supervisor import Supervisor
+from engine.errors import SettingsError
+from engine.home import Home
+from engine.store import Store
+
+MOST_SEEDS = 64
+
+
+class Calls:
+    """The answers of one daemon; `answers` give JSON, `tables` give Arrow."""
+
+    def __init__(self, *, home: Home, store: Store, supervisor: Supervisor) -> None:
+        self._home, self._store, self._supervisor = home, store, supervisor
+        self.answers: Mapping[str, Callable[..., Any]] = {
+            "ping": lambda: "pong",
+            "runs": store.runs,
+            "version": store.version,
+            "events": store.events,
+            "snapshot_steps": store.snapshot_steps,
+            "checkpoints": store.checkpoints,
+            "slots": supervisor.slots,
+            "estimate": self._estimate,
+            "health": lambda: health(home, store),
+            "launch": self._launch,
+            "pause": supervisor.pause,
+            "resume": supervisor.resume,
+            "stop": supervisor.stop,
+            "kill": supervisor.kill,
+            "delete": supervisor.delete,
+            "fork": supervisor.fork,
+            "extend": supervisor.extend,
+            "update_run": self._update_run,
+            "add_note": self._add_note,
+            "export": self._export,
+            "redetect": store.redetect,
+        }
+        self.tables: Mapping[str, Callable[..., pa.Table]] = {
+            "curves": store.curves,
+            "rows_after": self._rows_after,
+            "snapshot": store.snapshot,
+            "select": store.select,
+        }
+
+    def _launch(
+        self, *, config: Mapping[str, Any], name: str, seeds: int, tags: Sequence[str], notes: str
+    ) -> list[int]:
+        if not 1 <= seeds <= MOST_SEEDS:
+            raise SettingsError(f"seeds must lie between 1 and {MOST_SEEDS}, got {seeds}")
+        configs = [c.model_dump(mode="json") for c in seeded(parse_config(config), seeds)]
+        return self._supervisor.launch(configs, name=name, tags=tags, notes=notes)
+
+    def _estimate(self, *, config: Mapping[str, Any]) -> dict[str, Any]:
+        return estimate(parse_config(config), self._store.runs())
+
+    def _update_run(self, run_id: int, **fields: Any) -> None:
+        changed = {name: value for name, value in fields.items() if value is not None}
+        self._store.update_run(run_id, **changed)
+
+    def _add_note(self, run_id: int, step: int, text: str) -> None:
+        self._store.add_event(run_id, step, "note", {"text": text})
+
+    def _export(self, run_ids: Sequence[int], file: str) -> None:
+        self._store.export(run_ids, Path(file))
+
+    def _rows_after(self, cursors: Sequence[tuple[int, int]], metrics: Sequence[str]) -> pa.Table:
+        return self._store.rows_after(dict(cursors), metrics=metrics)
+
+
+def seeded(config: RunConfig, seeds: int) -> list[RunConfig]:
+    """`seeds` copies of a configuration with consecutive seeds, the first one as given."""
+    first = config.training.seed
+    return [
+        config.model_copy(
+            update={"training": config.training.model_copy(update={"seed": first + offset})}
+        )
+        for offset in range(seeds)
+    ]

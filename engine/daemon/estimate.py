@@ -1,0 +1,64 @@
+"""What a run will cost: its size from its settings, its rate from earlier runs."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from statistics import median
+from typing import Any
+
+from data import task_sizes
+from engine.config import RunConfig
+
+_BYTES_PER_PARAMETER = 16
+"""A float32 weight, its gradient and two moments."""
+_ACTIVATIONS = 14
+"""Float32 values that one example keeps per layer for the backward pass, in units of d_model."""
+_WORKER_BYTES = 350_000_000
+"""A worker process with torch loaded, before it builds anything."""
+
+
+def estimate(config: RunConfig, runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Predicted size and duration; the rate is None where no comparable run has been seen.
+
+    `memory_bytes` is of the whole worker process, `seconds` of training alone.
+    """
+    sizes = task_sizes(config.task)
+    parameters = config.model.n_parameters(sizes.vocabulary, sizes.length)
+    rate, source = _rate(config, runs)
+    batch = config.training.batch_size or sizes.train
+    kept = _ACTIVATIONS * config.model.d_model + 2 * config.model.d_mlp
+    activations = 4 * config.model.n_layers * sizes.length * kept
+    return {
+        **asdict(sizes),
+        "parameters": parameters,
+        "memory_bytes": _WORKER_BYTES
+        + parameters * _BYTES_PER_PARAMETER
+        + activations * min(batch, sizes.train) // config.training.accumulate,
+        "steps_per_second": rate,
+        "source": source,
+        "seconds": None if rate is None else config.training.steps / rate,
+    }
+
+
+def _rate(config: RunConfig, runs: Sequence[Mapping[str, Any]]) -> tuple[float | None, str]:
+    ours = _cost_key(config.model_dump(mode="json"))
+    alike = [
+        run["steps_per_second"]
+        for run in runs
+        if run["steps_per_second"] and _cost_key(run["config"]) == ours
+    ]
+    if not alike:
+        return None, "no run of this size yet"
+    return median(alike), f"from {len(alike)} run{'s' if len(alike) > 1 else ''} of this size"
+
+
+def _cost_key(tree: Mapping[str, Any]) -> tuple[Any, ...]:
+    task, training = tree["task"], tree["training"]
+    return (
+        task.get("kind"),
+        task.get("p"),
+        task.get("train_fraction"),
+        task.get("format"),
+        tuple(sorted((k, str(v)) for k, v in tree["model"].items())),
+        tree["optimizer"]["kind"],
+        *(training[k] for k in ("batch_size", "precision", "device", "threads", "compile")),
+    )

@@ -1,0 +1,102 @@
+"""Changing a configuration setting by setting."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.config import InvalidConfig, RunConfig, apply, differences, parse_assignments
+from engine.config import parse_json as parse
+
+
+def changed(*assignments: str) -> RunConfig:
+    return apply(RunConfig(), parse_assignments(assignments))
+
+
+def test_a_setting_is_changed_and_the_rest_stays() -> None:
+    config = changed("optimizer.learning_rate=3e-3")
+    assert differences(config, RunConfig()) == [("optimizer.learning_rate", 1e-3, 3e-3)]
+
+
+def test_the_original_is_left_alone() -> None:
+    base = RunConfig()
+    apply(base, {"task.p": 97})
+    assert base.task.p == 113
+
+
+def test_a_pair_is_read_with_or_without_brackets() -> None:
+    assert changed("optimizer.betas=0.9,0.999") == changed("optimizer.betas=[0.9, 0.999]")
+
+
+def test_a_symbol_names_its_operation() -> None:
+    assert changed("task.operation=/", "task.p=97").task.operation == "divide"
+
+
+def test_another_kind_starts_from_its_own_defaults() -> None:
+    config = changed("optimizer.momentum=0.5", "optimizer.kind=sgd")
+    assert config.optimizer.kind == "sgd"
+    assert config.optimizer.weight_decay == 0.0
+
+
+def test_naming_the_same_kind_keeps_the_other_settings() -> None:
+    base = changed("optimizer.weight_decay=3")
+    assert apply(base, {"optimizer.kind": "adamw"}) == base
+
+
+def test_an_empty_seed_follows_the_run() -> None:
+    assert changed("training.split_seed=none").training.split_seed is None
+
+
+def test_json_and_back_is_the_same_configuration() -> None:
+    config = changed("optimizer.kind=adam", "optimizer.eps=1e-7")
+    assert parse(config.model_dump_json()) == config
+
+
+@pytest.mark.parametrize(
+    ("assignment", "sentence"),
+    [
+        (
+            "optimizer.learning_rate=-1",
+            "optimizer.learning_rate must lie between 1e-06 and 1, got -1",
+        ),
+        ("optimizer.kind=adamx", "no optimizer is called 'adamx'; did you mean 'adam'?"),
+        ("task.kind=modlar", "no task is called 'modlar'; did you mean 'modular'?"),
+        ("model.nlayers=2", "model (gpt) has no setting 'nlayers'; did you mean 'n_layers'?"),
+        ("optimiser.eps=1", "no section is called 'optimiser'; did you mean 'optimizer'?"),
+        (
+            "training.steps=0",
+            "training.steps must lie between 1 and 10,000,000, got 0",
+        ),
+        (
+            "task.p=1.5",
+            "task.p must lie between 3 and 509 and be a whole number, got 1.5",
+        ),
+        ("optimizer.betas=0.9,1.2", "optimizer.betas.1 must be at least 0 and below 1, got 1.2"),
+        ("nonsense", "'nonsense' is not of the form section.key=value"),
+    ],
+)
+def test_a_mistake_is_named_with_its_rule_and_the_way_out(assignment: str, sentence: str) -> None:
+    with pytest.raises(InvalidConfig) as caught:
+        changed(assignment)
+    assert str(caught.value) == sentence
+
+
+def test_every_problem_is_told_at_once() -> None:
+    with pytest.raises(InvalidConfig) as caught:
+        changed("task.p=1", "training.steps=0")
+    assert [problem.setting for problem in caught.value.problems] == ["task.p", "training.steps"]
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "null", '"x"', '{"task": 3}', '{"a": {}}', ""])
+def test_malformed_json_is_refused_with_a_sentence(text: str) -> None:
+    with pytest.raises(InvalidConfig) as caught:
+        parse(text)
+    assert str(caught.value)
+
+
+@given(st.text(max_size=40), st.text(max_size=20))
+def test_no_text_gets_past_as_an_unknown_setting(name: str, value: str) -> None:
+    known = {"kind", *RunConfig().task.__class__.model_fields}
+    if name.strip() in known:
+        return
+    with pytest.raises(InvalidConfig):
+        apply(RunConfig(), parse_assignments([f"task.x{name}={value}"]))
