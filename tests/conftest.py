@@ -1,0 +1,28 @@
+"""One thread, a lab of its own for every test, and no process left behind."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import pytest
+
+from engine import Lab, connect
+from engine.home import ENVIRONMENT, Home
+from tests.processes import end_all
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
+    """An empty home, also for child processes; whatever runs in it is ended afterwards."""
+    home = Home(tmp_path / "lab")
+    monkeypatch.setenv(ENVIRONMENT, str(home.path))
+    yield home
+    end_all(home)
+
+
+@pytest.fixture
+def lab(home: Home) -> Lab:
+    """A client of a fresh lab, whose daemon starts at the first call."""
+    return connect(home)

@@ -1,0 +1,58 @@
+"""Which processes belong to a lab: for tests that kill them, and to leave none behind."""
+
+import json
+import os
+import signal
+import time
+
+import psutil
+
+from engine.home import ENVIRONMENT, Home
+
+
+def daemon_pid(home: Home) -> int | None:
+    """The process of the home's daemon, None when none runs."""
+    if not home.daemon_info.exists():
+        return None
+    pid = json.loads(home.daemon_info.read_text())["pid"]
+    return pid if psutil.pid_exists(pid) and _works_in(psutil.Process(pid), home) else None
+
+
+def worker_pids(home: Home) -> list[int]:
+    """The worker processes of the home."""
+    return [
+        process.pid
+        for process in psutil.process_iter()
+        if "engine.worker" in _command(process) and _works_in(process, home)
+    ]
+
+
+def end_all(home: Home) -> None:
+    """Kill the daemon and workers of a home and wait until they are gone."""
+    pids = [pid for pid in (daemon_pid(home), *worker_pids(home)) if pid is not None]
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+    deadline = time.monotonic() + 10
+    while any(_alive(pid) for pid in pids) and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+
+def _command(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
+
+
+def _works_in(process: psutil.Process, home: Home) -> bool:
+    try:
+        return process.environ().get(ENVIRONMENT) == str(home.path)
+    except psutil.Error:
+        return False
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
