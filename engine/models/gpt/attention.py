@@ -1,0 +1,72 @@
+"""How positions look at earlier positions.
+
+Shapes: ``B`` examples, ``T`` tokens, ``A`` read positions, ``C`` d_model, ``H`` heads,
+``D`` d_head.
+"""
+
+import torch
+from jaxtyping import Bool, Float, Shaped
+from torch import Tensor, nn
+
+from engine.models.gpt.layers import Projection
+from engine.models.gpt.settings import GPTSettings
+
+
+def at_positions(x: Shaped[Tensor, "B T *rest"], read: tuple[int, ...]) -> Tensor:
+    """Some positions of x, (B, A, …).
+
+    By slices, since an index tensor would have to be sent to the device in every step.
+    """
+    if read == tuple(range(read[0], read[0] + len(read))):
+        return x[:, read[0] : read[0] + len(read)]
+    return torch.stack([x[:, position] for position in read], dim=1)
+
+
+def hidden(T: int, read: tuple[int, ...], device: torch.device) -> Bool[Tensor, "A T"] | None:
+    """Which keys lie after each query; None when there are none."""
+    if min(read) >= T - 1:
+        return None
+    keys = torch.arange(T, device=device)
+    return torch.stack([keys > position for position in read])
+
+
+class Attention(nn.Module):
+    """Causal multi-head attention from `T` positions to the `A` that are read."""
+
+    def __init__(self, settings: GPTSettings) -> None:
+        super().__init__()
+        self.n_heads = settings.n_heads
+        self.d_head = settings.d_model // settings.n_heads
+        C, bias = settings.d_model, settings.attention_bias
+        self.c_attn = Projection(C, 3 * C, bias=bias)
+        self.c_proj = Projection(C, C, bias=bias)
+
+    def split_heads(self, x: Float[Tensor, "B T E"]) -> Float[Tensor, "B H T D"]:
+        """Queries, keys or values by head."""
+        return x.unflatten(-1, (self.n_heads, self.d_head)).transpose(1, 2)
+
+    def weigh(
+        self, scores: Float[Tensor, "B H A T"], read: tuple[int, ...]
+    ) -> Float[Tensor, "B H A T"]:
+        """Scores to attention, in the weights' type; each row is a distribution over its past."""
+        scores = scores.to(self.c_proj.weight.dtype) * self.d_head**-0.5
+        mask = hidden(scores.shape[-1], read, scores.device)
+        if mask is not None:
+            scores = scores.masked_fill(mask, float("-inf"))
+        return scores.softmax(-1)
+
+    def heads(
+        self, x: Float[Tensor, "B T C"], read: tuple[int, ...], dtype: torch.dtype
+    ) -> tuple[Tensor, Tensor]:
+        """Attention (B, H, A, T) in float32 and values (B, H, T, D)."""
+        q, k, v = self.c_attn(x, dtype).chunk(3, -1)
+        q, k, v = map(self.split_heads, (at_positions(q, read), k, v))
+        return self.weigh(q @ k.mT, read), v
+
+    def forward(
+        self, x: Float[Tensor, "B T C"], read: tuple[int, ...], dtype: torch.dtype
+    ) -> Float[Tensor, "B A C"]:
+        """What is added to the residual stream at the positions `read`."""
+        weights, v = self.heads(x, read, dtype)
+        mixed = weights.to(dtype) @ v
+        return self.c_proj(mixed.transpose(1, 2).flatten(2), dtype)

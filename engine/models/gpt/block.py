@@ -1,0 +1,49 @@
+"""How one layer, attention and MLP, changes the residual stream.
+
+Shapes: ``B`` examples, ``T`` tokens, ``A`` read positions, ``C`` d_model.
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from engine.models.gpt.attention import Attention, at_positions
+from engine.models.gpt.layers import MLP, Norm
+from engine.models.gpt.settings import GPTSettings
+
+
+class Block(nn.Module):
+    """Attention and MLP, each around the residual stream."""
+
+    def __init__(self, settings: GPTSettings) -> None:
+        super().__init__()
+        self.norm = settings.norm
+        if settings.norm != "none":
+            self.ln_1 = Norm(settings.d_model)
+            self.ln_2 = Norm(settings.d_model)
+        self.attn = Attention(settings)
+        self.mlp = MLP(settings)
+
+    def attention_input(self, x: Float[Tensor, "*rows C"]) -> Float[Tensor, "*rows C"]:
+        """What queries, keys and values are made of."""
+        return self.ln_1(x) if self.norm == "pre" else x
+
+    def add_attention(
+        self, x: Float[Tensor, "B A C"], mixed: Float[Tensor, "B A C"]
+    ) -> Float[Tensor, "B A C"]:
+        """The residual stream after attention."""
+        return self.ln_1(x + mixed) if self.norm == "post" else x + mixed
+
+    def attend(
+        self, x: Float[Tensor, "B T C"], read: tuple[int, ...], dtype: torch.dtype
+    ) -> Float[Tensor, "B A C"]:
+        """The residual stream after attention, at the positions `read`."""
+        mixed = self.attn(self.attention_input(x), read, dtype)
+        return self.add_attention(at_positions(x, read), mixed)
+
+    def think(self, x: Float[Tensor, "B A C"], dtype: torch.dtype) -> Float[Tensor, "B A C"]:
+        """The residual stream after the MLP."""
+        if self.norm == "pre":
+            return x + self.mlp(self.ln_2(x), dtype)
+        x = x + self.mlp(x, dtype)
+        return self.ln_2(x) if self.norm == "post" else x

@@ -1,0 +1,77 @@
+"""Which parts a decoder block is put together from: projections, norm, MLP, fixed positions.
+
+None of them draws random numbers when it is made; `GPT.reset` fills them.
+"""
+
+import math
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from engine.models.gpt.settings import GPTSettings
+
+
+def _gelu_tanh(x: Tensor) -> Tensor:
+    return F.gelu(x, approximate="tanh")
+
+
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "relu": F.relu,
+    "gelu": F.gelu,
+    "gelu_tanh": _gelu_tanh,
+}
+
+
+class Weight(nn.Module):
+    """A matrix of one row for each token or position."""
+
+    def __init__(self, n_rows: int, width: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(n_rows, width))
+
+
+class Norm(nn.LayerNorm):
+    """LayerNorm over the last dimension, in float32. Source: Ba et al. 2016."""
+
+
+class Projection(nn.Module):
+    """x W + b with W stored (in, out), as GPT-2's Conv1D stores it."""
+
+    def __init__(self, n_in: int, n_out: int, *, bias: bool) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(n_in, n_out))
+        self.bias = nn.Parameter(torch.empty(n_out)) if bias else None
+
+    def forward(self, x: Float[Tensor, "*rows i"], dtype: torch.dtype) -> Float[Tensor, "*rows o"]:
+        """The product in `dtype`; gradients reach the weights in the weights' own type."""
+        bias = None if self.bias is None else self.bias.to(dtype)
+        return F.linear(x.to(dtype), self.weight.to(dtype).T, bias)
+
+
+class MLP(nn.Module):
+    """Two projections with a non-linearity between them."""
+
+    def __init__(self, settings: GPTSettings) -> None:
+        super().__init__()
+        self.activation = ACTIVATIONS[settings.activation]
+        self.c_fc = Projection(settings.d_model, settings.d_mlp, bias=settings.mlp_bias)
+        self.c_proj = Projection(settings.d_mlp, settings.d_model, bias=settings.mlp_bias)
+
+    def forward(self, x: Float[Tensor, "B A C"], dtype: torch.dtype) -> Float[Tensor, "B A C"]:
+        """What is added to the residual stream."""
+        return self.c_proj(self.activation(self.c_fc(x, dtype)), dtype)
+
+
+def sinusoids(T: int, like: Float[Tensor, "V C"]) -> Float[Tensor, "T C"]:
+    """Sines on the even dimensions and cosines on the odd ones, on the device of `like`.
+
+    Source: Vaswani et al. 2017, section 3.5.
+    """
+    C = like.shape[1]
+    steps = torch.arange(T, device=like.device, dtype=like.dtype)[:, None]
+    rates = torch.arange(0, C + C % 2, 2, device=like.device, dtype=like.dtype)
+    angles = steps * torch.exp(rates * (-math.log(10_000.0) / C))
+    return torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(1)[:, :C]

@@ -1,0 +1,144 @@
+"""How a GPT-style decoder turns token rows into logits at the positions that are read.
+
+Shapes: ``B`` examples, ``T`` tokens, ``A`` read positions, ``C`` d_model, ``H`` heads,
+``D`` d_head, ``V`` vocabulary, ``L`` layers.
+
+Two exact savings make small networks several times faster than the textbook forward. They
+change how often something is computed, never its value:
+
+* Only the read positions are carried past the last attention layer.
+* What the first layer computes before it mixes positions depends on (position, token) alone.
+  Where the vocabulary is smaller than the batch, it is computed once for each such pair and
+  gathered for the examples (`engine.models.gpt.table`).
+
+`GPT.savings = False` switches both off; the tests compare values and gradients.
+"""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from engine.models.gpt.attention import at_positions
+from engine.models.gpt.block import Block
+from engine.models.gpt.layers import Norm, Weight, sinusoids
+from engine.models.gpt.settings import GPTSettings
+from engine.models.gpt.table import attend_by_table
+
+
+class GPT(nn.Module):
+    """A decoder whose parameters carry GPT-2's names and orientation.
+
+    Parameters hold no values before `reset` or `load_state_dict`. With norm "pre", biases and
+    "gelu_tanh" this is GPT-2 and loads its weights; with norm "none", without attention biases and
+    with "relu" it is Nanda's network. A parameter that a variant does not use does not exist.
+
+    Source: Radford et al. 2019; Nanda et al. 2023, appendix A.
+    """
+
+    def __init__(self, settings: GPTSettings, *, vocab_size: int, length: int) -> None:
+        super().__init__()
+        C = settings.d_model
+        self.settings = settings
+        self.length = length
+        self.matmul_dtype = torch.float32
+        """Type of the weights' products; residual stream, softmax, norms, logits stay float32."""
+        self.savings = True
+        """Whether the exact savings are taken; off for comparison alone."""
+        stack: dict[str, nn.Module] = {"wte": Weight(vocab_size, C)}
+        if settings.positions == "learned":
+            stack["wpe"] = Weight(length, C)
+        stack["h"] = nn.ModuleList(Block(settings) for _ in range(settings.n_layers))
+        if settings.norm == "pre":
+            stack["ln_f"] = Norm(C)
+        self.transformer = nn.ModuleDict(stack)
+        if not settings.tied:
+            self.lm_head = Weight(vocab_size, C)
+
+    @property
+    def blocks(self) -> list[Block]:
+        """The layers, first to last."""
+        return list(self.transformer["h"])  # pyright: ignore[reportArgumentType, reportReturnType]
+
+    @property
+    def embedding(self) -> Float[Tensor, "V C"]:
+        """One row for each token."""
+        return self.transformer["wte"].weight  # pyright: ignore[reportReturnType]
+
+    @property
+    def unembedding(self) -> Float[Tensor, "V C"]:
+        """One row for each class; the embedding's own where the two are tied."""
+        return self.embedding if self.settings.tied else self.lm_head.weight
+
+    def positions(self, T: int) -> Float[Tensor, "T C"]:
+        """What is added at each position."""
+        if self.settings.positions == "learned":
+            return self.transformer["wpe"].weight[:T]  # pyright: ignore[reportIndexIssue, reportReturnType]
+        if self.settings.positions == "sinusoidal":
+            return sinusoids(T, self.embedding)
+        return self.embedding.new_zeros(T, self.settings.d_model)
+
+    def forward(self, tokens: Int[Tensor, "B T"], read: tuple[int, ...]) -> Float[Tensor, "B A V"]:
+        """Logits at the positions `read`, which are fixed for all examples."""
+        B, T = tokens.shape
+        everywhere, last = tuple(range(T)), len(self.blocks) - 1
+        wanted = read if self.savings else everywhere
+        dtype = self.matmul_dtype
+        x = torch.empty(0)
+        for layer, block in enumerate(self.blocks):
+            queries = wanted if layer == last else everywhere
+            if layer > 0:
+                x = block.attend(x, queries, dtype)
+            elif self.savings and len(self.embedding) < B:
+                x = attend_by_table(self.rows(T), tokens, block, queries, dtype)
+            else:
+                x = block.attend(self.embed(tokens), queries, dtype)
+            x = block.think(x, dtype)
+        return self.logits(x if self.savings else at_positions(x, read))
+
+    def embed(self, tokens: Int[Tensor, "B T"]) -> Float[Tensor, "B T C"]:
+        """Token plus position."""
+        B, T = tokens.shape
+        found = self.embedding.index_select(0, tokens.reshape(-1)).view(B, T, -1)
+        return found + self.positions(T)
+
+    def rows(self, T: int) -> Float[Tensor, "T V C"]:
+        """What `embed` gives for every token at every position."""
+        return self.positions(T)[:, None] + self.embedding
+
+    def logits(self, x: Float[Tensor, "B A C"]) -> Float[Tensor, "B A V"]:
+        """The last residual stream, unembedded in float32."""
+        if self.settings.norm == "pre":
+            x = self.transformer["ln_f"](x)
+        return x @ self.unembedding.T
+
+    def attention(self, tokens: Int[Tensor, "B T"]) -> Float[Tensor, "L B H T T"]:
+        """The attention maps of all layers: row t is where position t looks."""
+        everywhere, dtype = tuple(range(tokens.shape[1])), self.matmul_dtype
+        x, maps = self.embed(tokens), []
+        for block in self.blocks:
+            maps.append(block.attn.heads(block.attention_input(x), everywhere, dtype)[0])
+            x = block.think(block.attend(x, everywhere, dtype), dtype)
+        return torch.stack(maps)
+
+    @torch.no_grad()
+    def reset(self, generator: torch.Generator) -> None:
+        """Fresh weights, drawn in a fixed order from `generator`, which lives on the CPU.
+
+        Drawing there gives a seed the same weights on every device.
+        """
+        for name, parameter in self.named_parameters():
+            if name.endswith("bias"):
+                parameter.zero_()
+            elif ".ln_" in name:
+                parameter.fill_(1.0)
+            else:
+                drawn = torch.randn(parameter.shape, generator=generator)
+                parameter.copy_(drawn * (self._spread(name) * self.settings.init_scale))
+
+    def _spread(self, name: str) -> float:
+        """Standard deviation of a weight's initial values, before `init_scale`."""
+        if self.settings.init == "gpt2":
+            residual = name.endswith("c_proj.weight")
+            return 0.02 / (2 * self.settings.n_layers) ** 0.5 if residual else 0.02
+        fan = len(self.embedding) if name.startswith("lm_head") else self.settings.d_model
+        return fan**-0.5

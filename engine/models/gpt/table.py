@@ -1,0 +1,71 @@
+"""How the first layer attends when few different tokens fill many examples.
+
+Before positions mix, everything depends on (position, token) alone: there are T·V such rows, and
+B·T places where they occur. Projections and query-key products are taken once for each row or
+pair of rows; the examples gather scores and values. For Nanda's setting (V 114, B 3,830, T 3)
+that is 342 rows instead of 11,490.
+
+Gathers stay in the weights' type: their backward sums thousands of rows, which bfloat16 cannot.
+"""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from engine.models.gpt.attention import at_positions
+from engine.models.gpt.block import Block
+
+
+def attend_by_table(
+    rows: Float[Tensor, "T V C"],
+    tokens: Int[Tensor, "B T"],
+    block: Block,
+    read: tuple[int, ...],
+    dtype: torch.dtype,
+) -> Float[Tensor, "B A C"]:
+    """The residual stream after `block`'s attention at the positions `read`.
+
+    Equal to `block.attend` on the embedded tokens.
+    """
+    T, V, _ = rows.shape
+    heads = (block.attn.n_heads, block.attn.d_head)
+    flat = rows.flatten(0, 1)
+    index = tokens + torch.arange(0, T * V, V, device=tokens.device)
+    q, k, v = block.attn.c_attn(block.attention_input(flat), dtype).to(flat.dtype).chunk(3, -1)
+    q, k = q.unflatten(-1, heads), k.unflatten(-1, heads)
+    scores = _scores(q.unflatten(0, (T, V)), k, tokens, index, read)
+    weights = block.attn.weigh(scores.permute(0, 3, 1, 2), read).permute(0, 2, 3, 1)
+    values = _gather(v, index).unflatten(-1, heads)
+    # a product and a sum: at such lengths faster than B·H tiny matrix products
+    mixed = (weights.unsqueeze(-1) * values.unsqueeze(1)).sum(2).flatten(2)
+    x = _gather(flat, at_positions(index, read))
+    return block.add_attention(x, block.attn.c_proj(mixed, dtype))
+
+
+def _scores(
+    q: Float[Tensor, "T V H D"],
+    k: Float[Tensor, "N H D"],
+    tokens: Int[Tensor, "B T"],
+    index: Int[Tensor, "B T"],
+    read: tuple[int, ...],
+) -> Float[Tensor, "B A T H"]:
+    """Products of the queries at `read` with all keys, gathered from those of all rows.
+
+    Where the table of products would outgrow the gathered keys, queries and keys are gathered.
+    """
+    (B, T), A, (_, V, H, D) = tokens.shape, len(read), q.shape
+    q = at_positions(q.unsqueeze(0), read).squeeze(0).flatten(0, 1)
+    asked = at_positions(tokens, read) + torch.arange(0, A * V, V, device=tokens.device)
+    if A * V * T * V <= B * T * D:
+        products = torch.einsum("qhd,khd->qkh", q, k).flatten(0, 1)
+        return _gather(products, asked.unsqueeze(-1) * (T * V) + index.unsqueeze(1))
+    queries = _gather(q.flatten(1), asked).unflatten(-1, (H, D))
+    keys = _gather(k.flatten(1), index).unflatten(-1, (H, D))
+    return (queries.unsqueeze(2) * keys.unsqueeze(1)).sum(-1)
+
+
+def _gather(
+    table: Float[Tensor, "N W"], index: Int[Tensor, "*places"]
+) -> Float[Tensor, "*places W"]:
+    """Rows of the table; `index_select` has the cheapest backward of all gathers on the CPU."""
+    return table.index_select(0, index.reshape(-1)).view(*index.shape, -1)
