@@ -1,0 +1,20 @@
+"""Which runs can train in one program: those whose shapes and cadence are the same (no torch)."""
+
+import json
+
+from engine.config.run import RunConfig
+
+_FREE_TRAINING = frozenset({"seed", "init_seed", "split_seed", "order_seed"})
+_FIXED_OPTIMIZER = frozenset({"kind", "nesterov"})
+
+
+def shape_key(config: RunConfig) -> str:
+    """A key that is equal for runs that can share a batch.
+
+    Seeds and the optimiser's numbers (learning rate, decay, betas, schedule …) may differ freely;
+    everything that decides a tensor's shape, the program or its cadence may not.
+    """
+    tree = config.model_dump(mode="json")
+    tree["training"] = {k: v for k, v in tree["training"].items() if k not in _FREE_TRAINING}
+    tree["optimizer"] = {k: v for k, v in tree["optimizer"].items() if k in _FIXED_OPTIMIZER}
+    return json.dumps(tree, sort_keys=True)

@@ -1,0 +1,66 @@
+"""Which workers live now, which runs they hold, and what they occupy."""
+
+from collections.abc import Iterable
+
+from engine.daemon.processes import Worker, adopt, spawn
+from engine.daemon.scheduler import Busy, Machine, Start
+from engine.home import Home
+from engine.worker.lock import is_held
+
+
+class Fleet:
+    """The workers of one home; those of an earlier daemon are adopted by their locks."""
+
+    def __init__(self, home: Home, machine: Machine) -> None:
+        self._home = home
+        self.machine = machine
+        self._workers: list[Worker] = []
+
+    def start(self, batch: Start) -> None:
+        """Spawn a worker for a batch."""
+        worker = spawn(
+            self._home, batch.runs, device=batch.device, threads=batch.threads, gpu=batch.gpu
+        )
+        self._workers.append(worker)
+
+    def reap(self) -> bool:
+        """Forget workers that have ended; true when some have."""
+        living = [worker for worker in self._workers if worker.lives(self._home)]
+        ended = len(living) < len(self._workers)
+        self._workers = living
+        return ended
+
+    def adopt(self, runs: Iterable[int]) -> None:
+        """Take over the workers that hold the locks of these runs, one for each process."""
+        for run in runs:
+            if self.worker_of(run) is not None or not is_held(self._home.run(run).lock):
+                continue
+            stranger = adopt(self._home, run)
+            for worker in self._workers:
+                if stranger.identity is not None and worker.identity == stranger.identity:
+                    worker.runs.append(run)
+                    worker.seen.add(run)
+                    break
+            else:
+                self._workers.append(stranger)
+
+    def worker_of(self, run: int) -> Worker | None:
+        """The worker in whose batch the run is."""
+        return next((worker for worker in self._workers if run in worker.runs), None)
+
+    def trains(self, run: int) -> bool:
+        """Whether some worker holds the run, or is just starting with it."""
+        worker = self.worker_of(run)
+        if worker is not None and worker.trains(run, self._home):
+            return True
+        return is_held(self._home.run(run).lock)
+
+    def release(self, run: int) -> None:
+        """The run has left its worker's batch."""
+        worker = self.worker_of(run)
+        if worker is not None:
+            worker.runs.remove(run)
+
+    def busy(self) -> list[Busy]:
+        """What the live workers occupy."""
+        return [Busy(worker.device, worker.threads, worker.gpu) for worker in self._workers]

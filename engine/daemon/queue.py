@@ -1,0 +1,94 @@
+"""How queued runs become batches in the hands of workers."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from engine.config.shape import shape_key
+from engine.daemon.attempts import prepare
+from engine.daemon.fleet import Fleet
+from engine.daemon.origins import Origin, find_origin
+from engine.daemon.rows import Row, config_of
+from engine.daemon.scheduler import Start, Waiting, plan
+from engine.errors import LabError
+from engine.home import Home
+from engine.store import Store
+
+
+class Queue:
+    """The runs that wait; `began` is told of each run that a worker is given."""
+
+    def __init__(
+        self, home: Home, store: Store, *, fleet: Fleet, began: Callable[[int], None]
+    ) -> None:
+        self._home, self._store, self._fleet, self._began = home, store, fleet, began
+        self._origins: dict[int, Origin] = {}
+        self.changed = True
+        """Whether something may start that could not before."""
+
+    def put(self, run_id: int, reason: str = "") -> None:
+        """Queue a run to go on from its latest intact checkpoint."""
+        origin = find_origin(self._home.run(run_id), self._store.checkpoints(run_id))
+        self._origins[run_id] = origin
+        self._store.set_state(run_id, "queued", reason or origin.remark)
+        self.changed = True
+
+    def forget(self, run_id: int) -> None:
+        """The run is queued no longer."""
+        self._origins.pop(run_id, None)
+
+    def start(self) -> None:
+        """Give free workers to the runs that are due."""
+        self.changed = False
+        rows = {row["run_id"]: row for row in self._store.queued()}
+        queue = [waiting for row in rows.values() if (waiting := self._waiting(row))]
+        for start in plan(queue, self._fleet.busy(), self._fleet.machine):
+            try:
+                self._begin(start, {run_id: rows[run_id] for run_id in start.runs})
+            except OSError as error:
+                self.changed = True
+                reason = f"waiting: the run's folder cannot be written ({error.strerror})"
+                for run_id in start.runs:
+                    self._store.set_state(run_id, "queued", reason)
+
+    def _waiting(self, row: Row) -> Waiting | None:
+        run_id = row["run_id"]
+        try:
+            config = config_of(row)
+        except LabError as error:
+            self._store.set_state(run_id, "failed", str(error))
+            return None
+        if run_id not in self._origins:
+            folder = self._home.run(run_id)
+            self._origins[run_id] = find_origin(folder, self._store.checkpoints(run_id))
+        device = config.training.device
+        if device == "auto":
+            device = "cuda" if self._fleet.machine.n_gpus else "cpu"
+        launch = row["sweep_id"] or f"run {run_id}"
+        group = (launch, shape_key(config), self._origins[run_id].step)
+        return Waiting(run_id, group, device, config.training.threads)
+
+    def _begin(self, start: Start, rows: Mapping[int, Row]) -> None:
+        attempts: dict[int, int] = {}
+        for run_id, row in rows.items():
+            folder = self._home.run(run_id)
+            attempts[run_id] = max(row["attempt"] or 0, folder.last_attempt()) + 1
+            prepare(
+                folder,
+                attempt=attempts[run_id],
+                config=config_of(row),
+                origin=self._origins[run_id],
+                start=start,
+            )
+        for run_id, attempt in attempts.items():
+            origin = self._origins[run_id]
+            self._store.begin_attempt(run_id, attempt, origin.step)
+            self._store.set_state(run_id, "starting", origin.remark)
+            if attempt > 1:
+                self._tell_resumed(run_id, origin.step, {"attempt": attempt})
+        self._fleet.start(start)
+        for run_id in attempts:
+            self.forget(run_id)
+            self._began(run_id)
+
+    def _tell_resumed(self, run_id: int, step: int, payload: dict[str, Any]) -> None:
+        self._store.add_event(run_id, step, "resumed", payload)

@@ -1,0 +1,99 @@
+"""`python -m engine.worker RUN…`: trains a batch of runs whose folders the daemon has prepared."""
+
+import json
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from engine.config import RunConfig, parse_json
+from engine.errors import LabError
+from engine.home import Home, atomic_write
+from engine.worker.identity import identify
+from engine.worker.lock import RunLock
+from engine.worker.recorder import Recorder
+
+CHECKPOINT_SECONDS = "GROKKING_LAB_CHECKPOINT_SECONDS"
+"""Names the environment variable with the seconds between two rolling checkpoints."""
+
+
+def main(arguments: list[str]) -> int:
+    """Train the runs; returns the exit status."""
+    home = Home.from_environment()
+    runs = [int(argument) for argument in arguments]
+    terminated = _listen_to_signals()
+    recorders: dict[int, Recorder] = {}
+    locks = {run: RunLock(home.run(run).lock) for run in runs}
+    launches = {run: _read(home.run(run).launch) for run in runs}
+    me = identify(os.getpid())
+    assert me is not None
+    for run in runs:
+        folder = home.run(run).create()
+        atomic_write(folder.proc, json.dumps(me.as_json()).encode())
+        recorders[run] = Recorder(folder, locks[run], attempt=launches[run]["attempt"])
+    configs = {run: parse_json(home.run(run).config.read_text()) for run in runs}
+    for run, recorder in recorders.items():
+        recorder.start(
+            from_step=_from_step(launches[run]),
+            device=launches[run].get("device", "cpu"),
+            threads=configs[run].training.threads,
+        )
+    return _train(configs, launches, recorders=recorders, terminated=terminated)
+
+
+def _train(
+    configs: Mapping[int, RunConfig],
+    launches: Mapping[int, dict[str, Any]],
+    *,
+    recorders: dict[int, Recorder],
+    terminated: threading.Event,
+) -> int:
+    # torch takes a second to import: the first line of the journal stands before that
+    from engine.worker.session import Session, build_batch
+
+    seconds = float(os.environ.get(CHECKPOINT_SECONDS, "10"))
+    try:
+        batch = build_batch(configs, launches)
+        Session(batch, recorders, checkpoint_seconds=seconds, terminated=terminated.is_set).run()
+    except Exception as error:  # noqa: BLE001
+        # the outermost frame of the worker: whatever went wrong is told of every run that is left
+        for recorder in recorders.values():
+            recorder.fail(_sentence(error), traceback.format_exc())
+        return 1
+    return 0
+
+
+def _listen_to_signals() -> threading.Event:
+    """SIGTERM and Ctrl-C stop every run after its block of steps, with a checkpoint."""
+    terminated = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: terminated.set())
+    return terminated
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, LabError):
+        return str(error)
+    if type(error).__name__ == "OutOfMemoryError":
+        return (
+            "the device ran out of memory: lower training.batch_size, raise "
+            "training.accumulate, or launch fewer seeds at once"
+        )
+    return f"{type(error).__name__}: {error}"
+
+
+def _read(path: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(path.read_bytes())
+    return content
+
+
+def _from_step(launch: Mapping[str, Any]) -> int:
+    return launch["from"]["step"] if launch["from"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,128 @@
+"""What one run leaves behind while it trains: its lines, its heartbeat, its end (no torch)."""
+
+import os
+import threading
+from collections.abc import Mapping
+from importlib.metadata import version
+from platform import python_version
+
+from engine import journal
+from engine.home import RunFolder
+from engine.version import VERSION
+from engine.worker.control import Command, ControlFile
+from engine.worker.lock import RunLock
+from engine.worker.patience import JournalWriter, Patience
+from engine.worker.status import StatusFile
+
+
+class Recorder:
+    """The open files of one run and its lock; safe to use from the archive's thread."""
+
+    def __init__(self, folder: RunFolder, lock: RunLock, *, attempt: int) -> None:
+        self.folder, self.attempt = folder, attempt
+        self._run_lock = lock
+        self._status = StatusFile(folder.status)
+        self.patience = Patience(lambda waiting: self._status.write(waiting=waiting))
+        self._status.allocate(self.patience)
+        self._journal = JournalWriter(folder.journal(attempt), self.patience)
+        self._mutex = threading.Lock()
+        self._control = ControlFile(folder.control)
+        self._step, self._train_seconds, self._rate = 0, 0.0, 0.0
+
+    def start(self, *, from_step: int, device: str, threads: int) -> None:
+        """The first line, and the first heartbeat."""
+        versions = {"python": python_version(), "torch": version("torch"), "lab": VERSION}
+        self._append(
+            journal.start_line(
+                attempt=self.attempt,
+                from_step=from_step,
+                pid=os.getpid(),
+                device=device,
+                threads=threads,
+                versions=versions,
+            )
+        )
+        self._step = from_step
+        self._status.write(step=from_step, waiting="")
+
+    def metrics(self, step: int, values: Mapping[str, Mapping[str, float]]) -> None:
+        """One evaluation."""
+        self._step = step
+        self._append(journal.metrics_line(step, values))
+
+    def snapshot(self, step: int, kind: str, file: str) -> None:
+        """A snapshot file is complete."""
+        self._append(journal.snapshot_line(step, kind, file))
+
+    def checkpoint(self, step: int, *, file: str, size: int, sha256: str, kept: bool) -> None:
+        """A checkpoint file is complete."""
+        self._append(journal.checkpoint_line(step, file=file, size=size, sha256=sha256, kept=kept))
+
+    def system(
+        self, step: int, *, rate: float, train_seconds: float, rss_bytes: int, device_bytes: int
+    ) -> None:
+        """The second's figures, and the heartbeat."""
+        self._step, self._train_seconds, self._rate = step, train_seconds, rate
+        self._append(
+            journal.system_line(
+                step,
+                steps_per_second=rate,
+                train_seconds=train_seconds,
+                rss_bytes=rss_bytes,
+                device_bytes=device_bytes,
+            )
+        )
+        self._status.write(step=step, steps_per_second=round(rate, 3))
+
+    def event(self, step: int, kind: str) -> None:
+        """Something that a person should see on the curve."""
+        self._append(journal.event_line(step, kind, {}))
+
+    def poll(self) -> Command | None:
+        """The command that arrived since the last look."""
+        return self._control.poll()
+
+    def acknowledge(self, step: int, command: Command) -> None:
+        """Say that a command is being obeyed."""
+        self._append(
+            journal.acknowledgement_line(step, command_id=command.id, command=command.verb)
+        )
+
+    def fail(self, message: str, traceback: str) -> None:
+        """The last line of a run that an error ended, with the figures last told."""
+        self._end(self._step, "failed", message=message, traceback=traceback)
+
+    def end(
+        self,
+        step: int,
+        reason: journal.EndReason,
+        *,
+        message: str,
+        train_seconds: float,
+        rate: float,
+    ) -> None:
+        """Write the last line, close everything and let go of the run."""
+        self._train_seconds, self._rate = train_seconds, rate
+        self._end(step, reason, message=message)
+
+    def _end(
+        self, step: int, reason: journal.EndReason, *, message: str, traceback: str = ""
+    ) -> None:
+        self._append(
+            journal.end_line(
+                step,
+                reason,
+                message=message,
+                traceback=traceback,
+                train_seconds=self._train_seconds,
+                steps_per_second=self._rate,
+            )
+        )
+        self._journal.close()
+        self._status.write(step=step, ended=reason)
+        self._status.close()
+        self._run_lock.release()
+
+    def _append(self, line: bytes) -> None:
+        with self._mutex:
+            self._journal.append(line)
