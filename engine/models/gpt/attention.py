@@ -46,14 +46,13 @@ class Attention(nn.Module):
         return x.unflatten(-1, (self.n_heads, self.d_head)).transpose(1, 2)
 
     def weigh(
-        self, scores: Float[Tensor, "B H A T"], read: tuple[int, ...]
-    ) -> Float[Tensor, "B H A T"]:
-        """Scores to attention, in the weights' type; each row is a distribution over its past."""
+        self, scores: Float[Tensor, "*scores"], mask: Bool[Tensor, "*mask"] | None, *, keys: int
+    ) -> Float[Tensor, "*scores"]:
+        """Scores to attention, in the weights' type: dimension `keys` sums to 1."""
         scores = scores.to(self.c_proj.weight.dtype) * self.d_head**-0.5
-        mask = hidden(scores.shape[-1], read, scores.device)
         if mask is not None:
             scores = scores.masked_fill(mask, float("-inf"))
-        return scores.softmax(-1)
+        return scores.softmax(keys)
 
     def heads(
         self, x: Float[Tensor, "B T C"], read: tuple[int, ...], dtype: torch.dtype
@@ -61,7 +60,8 @@ class Attention(nn.Module):
         """Attention (B, H, A, T) in float32 and values (B, H, T, D)."""
         q, k, v = self.c_attn(x, dtype).chunk(3, -1)
         q, k, v = map(self.split_heads, (at_positions(q, read), k, v))
-        return self.weigh(q @ k.mT, read), v
+        mask = hidden(x.shape[1], read, x.device)
+        return self.weigh(q @ k.mT, mask, keys=3), v
 
     def forward(
         self, x: Float[Tensor, "B T C"], read: tuple[int, ...], dtype: torch.dtype

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from engine.models.gpt.attention import at_positions
+from engine.models.gpt.attention import at_positions, hidden
 from engine.models.gpt.block import Block
 
 
@@ -34,7 +34,8 @@ def attend_by_table(
     q, k, v = block.attn.c_attn(block.attention_input(flat), dtype).to(flat.dtype).chunk(3, -1)
     q, k = q.unflatten(-1, heads), k.unflatten(-1, heads)
     scores = _scores(q.unflatten(0, (T, V)), k, tokens, index, read)
-    weights = block.attn.weigh(scores.permute(0, 3, 1, 2), read).permute(0, 2, 3, 1)
+    mask = hidden(T, read, tokens.device)
+    weights = block.attn.weigh(scores, None if mask is None else mask.unsqueeze(-1), keys=2)
     values = _gather(v, index).unflatten(-1, heads)
     # a product and a sum: at such lengths faster than B·H tiny matrix products
     mixed = (weights.unsqueeze(-1) * values.unsqueeze(1)).sum(2).flatten(2)
