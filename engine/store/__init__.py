@@ -1,1 +1,6 @@
-"""The only part that speaks SQL: DuckDB behind one object."""
+"""What is recorded: DuckDB, owned by one process; nothing else in the lab speaks SQL."""
+
+from engine.store.ingest import Ingested
+from engine.store.store import Store
+
+__all__ = ["Ingested", "Store"]
