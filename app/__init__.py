@@ -1,1 +1,1 @@
-"""What you see: Streamlit pages and Altair charts; decides nothing scientific."""
+"""What you see: Streamlit pages and Altair charts; nothing scientific is decided here."""

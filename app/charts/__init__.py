@@ -1,0 +1,1 @@
+"""How a figure is drawn: rows in, Vega-Lite specification out; no Streamlit, no queries."""

@@ -1,0 +1,259 @@
+"""How training looks over steps: accuracy above, loss below, one shared step axis.
+
+The specification holds no rows. The live view feeds its named tables (`curves`, `markers`,
+`plateau`, `chance`); an export and the tests fill the same tables in.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import altair as alt
+
+from app.charts.markers import Mode
+from app.charts.palette import dash_scale, run_scale, split_scale
+
+TABLES = ("curves", "markers", "plateau", "chance")
+BUCKETS_A_DECADE = 40
+"""Seeds are summarised in log buckets this fine: 6 % of the step."""
+_MARKER_ROOM = {"split": 52, "seeds": 52, "runs": 10}
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """Which figure of curves is meant; equal figures have equal specifications."""
+
+    mode: Mode
+    splits: tuple[str, ...]
+    runs: tuple[tuple[str, str], ...]
+    """(run number as text, label) in the order of selection."""
+    log_x: bool = True
+    measures: tuple[str, ...] = ()
+    """Metrics of no split that are drawn in panels of their own below the loss."""
+
+
+def curves_spec(figure: Figure, *, width: int = 760) -> dict[str, Any]:
+    """The Vega-Lite specification of a figure, `width` plot pixels wide."""
+    panels = [
+        _panel(figure, "accuracy", height=230, width=width),
+        _panel(figure, "loss", height=170, width=width),
+        *(_panel(figure, name, height=90, width=width) for name in figure.measures),
+    ]
+    chart = alt.vconcat(*panels, spacing=12, bounds="flush").resolve_scale(
+        x="shared", color="shared", strokeDash="shared"
+    )
+    spec = chart.to_dict(validate=False)
+    spec["params"] = [
+        {
+            "name": "zoom",
+            "select": {"type": "interval", "encodings": ["x"]},
+            "bind": "scales",
+            "views": [
+                layer["name"]
+                for panel in spec["vconcat"]
+                for layer in panel["layer"]
+                if "name" in layer
+            ],
+        }
+    ]
+    spec["datasets"] = {name: [] for name in TABLES}
+    return spec
+
+
+def filled(spec: Mapping[str, Any], tables: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
+    """The same figure with its rows inside: what is exported."""
+    return {**spec, "datasets": {name: list(tables.get(name, ())) for name in TABLES}}
+
+
+def _panel(figure: Figure, metric: str, *, height: int, width: int) -> Any:
+    layers: list[alt.Chart] = []
+    if metric == "accuracy":
+        layers += _plateau_layers()
+    if figure.mode == "seeds":
+        layers += _seed_layers(figure, metric)
+    else:
+        layers.append(_lines(figure, metric, thin=False))
+    if metric == "accuracy":
+        layers += _chance_layers()
+    layers += _marker_layers(labelled=metric == "accuracy")
+    return alt.layer(*layers).properties(height=height, width=width)
+
+
+def _x(figure: Figure, metric: str) -> alt.X:
+    last = metric == (figure.measures or ("loss",))[-1]
+    scale = (
+        alt.Scale(type="log", nice=False) if figure.log_x else alt.Scale(nice=False, zero=False)
+    )
+    axis = alt.Axis(
+        title="step" if last else None,
+        labels=last,
+        format="~s",
+        tickCount=8,
+        gridOpacity=_faint() if figure.log_x else alt.value(1),
+    )
+    return alt.X("step:Q", scale=scale, axis=axis)
+
+
+def _faint() -> Any:
+    # decades stand out, the lines between them stay faint
+    decade = "abs(log(datum.value) / LN10 - round(log(datum.value) / LN10)) < 1e-6"
+    return alt.condition(decade, alt.value(1), alt.value(0.35))
+
+
+def _y(metric: str, field: str = "value") -> alt.Y:
+    if metric == "accuracy":
+        scale = alt.Scale(domain=[-0.015, 1.025], nice=False)
+        axis = alt.Axis(title="accuracy", values=[0, 0.25, 0.5, 0.75, 1], format=".2~f")
+    elif metric == "loss":
+        scale = alt.Scale(type="log", nice=False, padding=6)
+        power = "datum.value < 0.01 ? format(datum.value, '.0e') : format(datum.value, '~g')"
+        axis = alt.Axis(title="loss (nats)", labelExpr=power, tickCount=6, gridOpacity=_faint())
+    else:
+        scale = alt.Scale(zero=False, padding=6)
+        axis = alt.Axis(title=metric.replace("_", " "), format="~g", tickCount=4)
+    return alt.Y(f"{field}:Q", scale=scale, axis=axis)
+
+
+def _colour(figure: Figure, metric: str) -> Any:
+    if metric in figure.measures and figure.mode != "runs":
+        return alt.value("#8A9099")
+    if figure.mode == "runs":
+        domain, hues = run_scale([run for run, _ in figure.runs])
+        names = dict(figure.runs)
+        legend = alt.Legend(
+            title=None,
+            orient="top",
+            offset=_MARKER_ROOM[figure.mode],
+            labelExpr=_label_expression(names),
+        )
+        return alt.Color("run:N", scale=alt.Scale(domain=domain, range=hues), legend=legend)
+    domain, hues = split_scale(figure.splits)
+    legend = alt.Legend(
+        title=None,
+        orient="top",
+        offset=_MARKER_ROOM[figure.mode],
+        symbolType="stroke",
+        symbolStrokeWidth=3,
+    )
+    return alt.Color("split:N", scale=alt.Scale(domain=domain, range=hues), legend=legend)
+
+
+def _label_expression(names: Mapping[str, str]) -> str:
+    # a JSON object of strings is a valid Vega expression, whatever quotes a run's name has
+    return f"({json.dumps(names)})[datum.label] || datum.label"
+
+
+def _dash(figure: Figure) -> alt.StrokeDash:
+    domain, dashes = dash_scale(figure.splits)
+    legend = alt.Legend(
+        title=None,
+        orient="top",
+        offset=_MARKER_ROOM[figure.mode],
+        symbolType="stroke",
+        symbolStrokeWidth=2,
+    )
+    return alt.StrokeDash("split:N", scale=alt.Scale(domain=domain, range=dashes), legend=legend)
+
+
+def _named(table: str) -> alt.Chart:
+    return alt.Chart(alt.NamedData(table))
+
+
+def _lines(figure: Figure, metric: str, *, thin: bool) -> alt.Chart:
+    mark: dict[str, Any] = {"strokeWidth": 1, "strokeOpacity": 0.3} if thin else {"strokeWidth": 2}
+    chart = (
+        _named("curves")
+        .mark_line(clip=True, strokeJoin="round", **mark)
+        .transform_filter(_shown(metric))
+        .encode(
+            x=_x(figure, metric),
+            y=_y(metric),
+            color=_colour(figure, metric),
+            detail=["run:N", "split:N"],
+        )
+    )
+    if figure.mode == "runs" and metric in ("accuracy", "loss"):
+        chart = chart.encode(strokeDash=_dash(figure))
+    return chart.properties(name=f"lines_{metric}")
+
+
+def _shown(metric: str) -> str:
+    # zero has no place on a logarithmic axis; everything else is drawn as recorded
+    positive = " && datum.value > 0" if metric == "loss" else ""
+    return f"datum.metric === '{metric}'{positive}"
+
+
+def _seed_layers(figure: Figure, metric: str) -> list[alt.Chart]:
+    summary = (
+        _named("curves")
+        .transform_filter(_shown(metric))
+        .transform_calculate(bucket=f"round(log(datum.step) / LN10 * {BUCKETS_A_DECADE})")
+        .transform_aggregate(
+            value="median(value)", step="median(step)", groupby=["bucket", "run", "split"]
+        )
+        .transform_aggregate(
+            low="q1(value)",
+            middle="median(value)",
+            high="q3(value)",
+            step="median(step)",
+            groupby=["bucket", "split"],
+        )
+    )
+    x, colour = _x(figure, metric), _colour(figure, metric)
+    band = summary.mark_area(clip=True, fillOpacity=0.16).encode(
+        x=x, y=_y(metric, "low"), y2="high:Q", color=colour
+    )
+    line = summary.mark_line(clip=True, strokeWidth=2.5, strokeJoin="round").encode(
+        x=x, y=_y(metric, "middle"), color=colour
+    )
+    return [band, _lines(figure, metric, thin=True), line]
+
+
+def _plateau_layers() -> list[alt.Chart]:
+    band = (
+        _named("plateau")
+        .mark_rect(color="#8A9099", opacity=0.13, clip=True)
+        .encode(x="low:Q", x2="high:Q")
+    )
+    fits = "scale('x', datum.high) - scale('x', datum.low) > 6.5 * length(datum.label) ? 1 : 0"
+    words = (
+        _named("plateau")
+        .mark_text(baseline="middle", clip=True, fontStyle="italic", fillOpacity={"expr": fits})
+        .encode(x="middle:Q", y=alt.datum(0.55), text="label:N")
+    )
+    return [band, words]
+
+
+def _chance_layers() -> list[alt.Chart]:
+    rule = _named("chance").mark_rule(strokeDash=[2, 3], color="#8A9099").encode(y="value:Q")
+    words = (
+        _named("chance")
+        .mark_text(align="left", baseline="middle", dx=5)
+        .encode(y="value:Q", x=alt.value("width"), text="label:N")
+    )
+    return [rule, words]
+
+
+def _marker_layers(*, labelled: bool) -> list[alt.Chart]:
+    # an expression, not a channel: the legend belongs to the curves
+    colour = {"expr": "datum.colour"}
+    layers = [
+        _named("markers")
+        .mark_rule(strokeWidth=1.5, clip=True, color=colour, opacity={"expr": "datum.weight"})
+        .encode(x="step:Q")
+    ]
+    if labelled:
+        # three rows above the plot, so that onset and grokked never cover each other
+        row = {"memorised": -32, "onset": -19, "grokked": -6}
+        in_view = "inrange(datum.step, domain('x')) ? 1 : 0"
+        height = f"({json.dumps(row)})[datum.kind] || -45"
+        layers.append(
+            _named("markers")
+            .transform_filter("datum.label !== ''")
+            .mark_text(
+                baseline="bottom", y={"expr": height}, fillOpacity={"expr": in_view}, color=colour
+            )
+            .encode(x="step:Q", text="label:N")
+        )
+    return layers

@@ -1,0 +1,117 @@
+"""Which colour, dash and theme stands for what, in every figure of the lab.
+
+Source: Okabe & Ito 2008, eight colours that stay distinct for colour-blind readers.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
+
+Theme = Literal["light", "dark"]
+
+SPLIT_COLOURS = {
+    "train": "#0072B2",
+    "test": "#D55E00",
+    "test_id": "#E69F00",
+    "test_ood": "#56B4E9",
+    "atomic_id": "#B8A500",
+    "atomic_ood": "#8C8C8C",
+}
+"""One colour a split, never swapped: blue trains, vermillion tests."""
+
+SPLIT_DASHES: dict[str, list[int]] = {
+    "train": [3, 3],
+    "test": [1, 0],
+    "test_id": [8, 3],
+    "test_ood": [8, 3, 2, 3],
+    "atomic_id": [2, 2],
+    "atomic_ood": [1, 4],
+}
+"""Where hue tells runs apart, the dash tells splits apart."""
+
+RUN_COLOURS = (
+    "#0072B2",
+    "#D55E00",
+    "#009E73",
+    "#CC79A7",
+    "#E69F00",
+    "#56B4E9",
+    "#8C8C8C",
+    "#B8A500",
+)
+"""Hues of runs that are compared, by their order in the selection."""
+
+MARKER_COLOURS = {
+    "memorised": "#8A9099",
+    "onset": "#A75CC0",
+    "grokked": "#009E73",
+    "collapsed": "#C23B22",
+    "diverged": "#C23B22",
+    "forked": "#8A9099",
+    "note": "#8A9099",
+}
+"""Grey when it memorised, purple when generalisation begins, green when it is done."""
+
+_INK = {
+    "light": {"text": "#1d232a", "soft": "#5b6570", "grid": "#e3e7eb", "paper": "#ffffff"},
+    "dark": {"text": "#e6eaee", "soft": "#a3adb8", "grid": "#2a323b", "paper": "#11151a"},
+}
+
+FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
+
+
+def split_scale(splits: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Domain and range of the splits that occur, in the order of `SPLIT_COLOURS`."""
+    present = set(splits)
+    domain = [split for split in SPLIT_COLOURS if split in present]
+    domain += sorted(present - set(domain))
+    return domain, [SPLIT_COLOURS.get(split, "#8C8C8C") for split in domain]
+
+
+def dash_scale(splits: Iterable[str]) -> tuple[list[str], list[list[int]]]:
+    """Domain and range of the dashes, in the same order as the colours."""
+    domain, _ = split_scale(splits)
+    return domain, [SPLIT_DASHES.get(split, [1, 0]) for split in domain]
+
+
+def run_scale(labels: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Domain and range of the runs that are compared; hues repeat after eight."""
+    hues = [RUN_COLOURS[i % len(RUN_COLOURS)] for i in range(len(labels))]
+    return list(labels), hues
+
+
+def vega_config(theme: Theme) -> dict[str, Any]:
+    """What a theme changes in a figure: inks and grid, nothing else."""
+    ink = _INK[theme]
+    axis = {
+        "labelColor": ink["soft"],
+        "titleColor": ink["soft"],
+        "domainColor": ink["soft"],
+        "tickColor": ink["soft"],
+        "gridColor": ink["grid"],
+        "labelFontSize": 12,
+        "titleFontSize": 12,
+        "titleFontWeight": "normal",
+        "labelFont": FONT,
+        "titleFont": FONT,
+    }
+    legend = {
+        "labelColor": ink["text"],
+        "titleColor": ink["soft"],
+        "labelFont": FONT,
+        "titleFont": FONT,
+        "labelFontSize": 12,
+    }
+    return {
+        "background": "transparent",
+        "font": FONT,
+        "axis": axis,
+        "legend": legend,
+        "title": {"color": ink["text"], "subtitleColor": ink["soft"], "font": FONT},
+        "view": {"stroke": None},
+        "text": {"color": ink["soft"], "font": FONT, "fontSize": 12},
+    }
+
+
+def paper(theme: Theme) -> str:
+    """The background of an exported figure."""
+    return _INK[theme]["paper"]

@@ -1,0 +1,1 @@
+"""How a figure stays alive in the browser: frames, their order, and the two components."""

@@ -1,0 +1,208 @@
+// Draws every attention head as a heat-map on a canvas, with a scrubber over recorded steps.
+// What a frame holds is said in app/live/frames.py.
+
+const panels = new WeakMap();
+const KEPT = 400;
+
+export default function update(component) {
+  const host = component.parentElement.querySelector(".lab-heads");
+  let panel = panels.get(host);
+  if (!panel) panels.set(host, (panel = new Panel(host)));
+  panel.receive(component);
+  return () => panels.delete(host);
+}
+
+class Panel {
+  constructor(host) {
+    this.host = host;
+    this.cache = new Map();
+    const bar = add(host, "div", "bar");
+    this.back = button(bar, "◀", "one snapshot back", () => this.move(-1));
+    this.slider = add(bar, "input", "");
+    this.slider.type = "range";
+    this.slider.min = 0;
+    this.slider.step = 1;
+    this.slider.setAttribute("aria-label", "step of the attention snapshot");
+    this.slider.addEventListener("input", () => this.choose(Number(this.slider.value)));
+    this.forth = button(bar, "▶", "one snapshot on", () => this.move(1));
+    this.label = add(bar, "span", "label");
+    this.follow = button(bar, "Follow the run", "always show the newest snapshot", () => this.stay(null));
+    this.maps = add(host, "div", "maps");
+    this.legend = add(host, "div", "legend");
+    const colours = Array.from({ length: 11 }, (_, i) => css(viridis(i / 10))).join(", ");
+    this.legend.innerHTML = "<span>0</span><i></i><span>1</span><span class='value'></span>";
+    this.legend.querySelector("i").style.background = `linear-gradient(to right, ${colours})`;
+    this.value = this.legend.querySelector(".value");
+  }
+
+  receive(component) {
+    this.component = component;
+    const { header, numbers } = unpack(component.data);
+    if (header.run !== this.run) {
+      this.cache.clear();
+      this.run = header.run;
+      this.steps = [];
+      this.at = header.at;
+    }
+    if (!this.waiting) this.at = header.at;
+    if (header.at === this.at) this.waiting = false;
+    if (header.steps) this.steps = header.steps;
+    if (header.shape) {
+      this.cache.set(header.step, { shape: header.shape, numbers, names: header.names });
+      if (this.cache.size > KEPT) this.cache.delete(this.cache.keys().next().value);
+    }
+    if (!this.steps.length || (!header.shape && !this.cache.has(header.step))) return this.resync(header);
+    this.show();
+  }
+
+  resync(header) {
+    const missed = `${header.run}/${header.step}/${header.at}`;
+    if (this.asked === missed) return;
+    this.asked = missed;
+    this.component.setTriggerValue("resync", missed);
+  }
+
+  // The snapshot that the scrubber stands on: the chosen step, or the newest one.
+  index() {
+    if (this.at === null) return this.steps.length - 1;
+    let index = 0;
+    this.steps.forEach((step, i) => {
+      if (step <= this.at) index = i;
+    });
+    return index;
+  }
+
+  move(by) {
+    const to = Math.min(Math.max(this.index() + by, 0), this.steps.length - 1);
+    this.choose(to);
+  }
+
+  choose(index) {
+    this.stay(this.steps[index]);
+  }
+
+  stay(step) {
+    this.at = step;
+    this.waiting = true;
+    this.show();
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.component.setStateValue("at", step), 120);
+  }
+
+  show() {
+    const index = this.index();
+    const step = this.steps[index];
+    this.slider.max = this.steps.length - 1;
+    this.slider.value = index;
+    this.follow.classList.toggle("on", this.at === null);
+    this.follow.setAttribute("aria-pressed", String(this.at === null));
+    const where = `snapshot ${index + 1} of ${this.steps.length}`;
+    this.label.textContent = `step ${step.toLocaleString("en")} · ${where}`;
+    this.host.dataset.step = step;
+    const snapshot = this.cache.get(step);
+    if (snapshot && this.drawn !== snapshot) this.draw(snapshot);
+  }
+
+  draw(snapshot) {
+    this.drawn = snapshot;
+    const [layers, heads, rows, columns] = snapshot.shape;
+    if (this.maps.childElementCount !== layers * heads || this.size !== columns) {
+      this.maps.replaceChildren();
+      this.size = columns;
+      for (let i = 0; i < layers * heads; i++) {
+        const box = add(this.maps, "figure", "");
+        add(box, "figcaption", "").textContent = `layer ${Math.floor(i / heads)} · head ${i % heads}`;
+        const canvas = add(box, "canvas", "");
+        canvas.addEventListener("pointermove", (event) => this.tell(event, canvas, i));
+        canvas.addEventListener("pointerleave", () => (this.value.textContent = ""));
+      }
+    }
+    this.maps.querySelectorAll("canvas").forEach((canvas, i) => {
+      const part = snapshot.numbers.subarray(i * rows * columns, (i + 1) * rows * columns);
+      paint(canvas, part, { rows, columns, names: snapshot.names });
+    });
+  }
+
+  tell(event, canvas, head) {
+    const { rows, columns, names, left, cell, top } = canvas.lab;
+    const column = Math.floor((event.offsetX - left) / cell);
+    const row = Math.floor((event.offsetY - top) / cell);
+    if (column < 0 || row < 0 || column >= columns || row >= rows) return (this.value.textContent = "");
+    const weight = this.drawn.numbers[(head * rows + row) * columns + column];
+    const [from, to] = [names[row] ?? row, names[column] ?? column];
+    this.value.textContent = `position ${row} (${from}) reads position ${column} (${to}): ${weight.toFixed(4)}`;
+  }
+}
+
+function paint(canvas, numbers, { rows, columns, names }) {
+  const labelled = columns <= 16;
+  const left = labelled ? 26 : 0;
+  const top = labelled ? 20 : 0;
+  const cell = Math.max(3, Math.min(44, Math.floor(170 / columns)));
+  const ratio = window.devicePixelRatio || 1;
+  const [width, height] = [left + cell * columns, top + cell * rows];
+  canvas.width = width * ratio;
+  canvas.height = height * ratio;
+  canvas.style.width = `${width}px`;
+  canvas.style.height = `${height}px`;
+  canvas.lab = { rows, columns, names, left, top, cell };
+  const pen = canvas.getContext("2d");
+  pen.scale(ratio, ratio);
+  pen.font = "12px system-ui, sans-serif";
+  pen.textAlign = "center";
+  pen.textBaseline = "middle";
+  for (let row = 0; row < rows; row++) {
+    for (let column = 0; column < columns; column++) {
+      const weight = numbers[row * columns + column];
+      const colour = viridis(weight);
+      pen.fillStyle = css(colour);
+      pen.fillRect(left + column * cell, top + row * cell, cell - 1, cell - 1);
+      if (columns <= 6) {
+        pen.fillStyle = colour[0] + colour[1] + colour[2] > 330 ? "#111" : "#fff";
+        pen.fillText(weight.toFixed(2), left + (column + 0.5) * cell, top + (row + 0.5) * cell);
+      }
+    }
+  }
+  if (!labelled) return;
+  pen.fillStyle = getComputedStyle(canvas).color;
+  for (let i = 0; i < columns; i++) pen.fillText(names[i] ?? i, left + (i + 0.5) * cell, top / 2);
+  for (let i = 0; i < rows; i++) pen.fillText(names[i] ?? i, left / 2, top + (i + 0.5) * cell);
+}
+
+// Viridis at eleven points, between which is mixed. Source: van der Walt & Smith 2015.
+const STOPS = [
+  [68, 1, 84], [72, 36, 117], [65, 68, 135], [53, 95, 141], [42, 120, 142], [33, 145, 140],
+  [34, 168, 132], [68, 191, 112], [122, 209, 81], [189, 223, 38], [253, 231, 37],
+];
+
+function viridis(weight) {
+  const place = Math.min(Math.max(weight, 0), 1) * (STOPS.length - 1);
+  const i = Math.min(Math.floor(place), STOPS.length - 2);
+  return STOPS[i].map((low, c) => Math.round(low + (STOPS[i + 1][c] - low) * (place - i)));
+}
+
+const css = ([r, g, b]) => `rgb(${r}, ${g}, ${b})`;
+
+function add(parent, tag, name) {
+  const element = document.createElement(tag);
+  if (name) element.className = name;
+  parent.append(element);
+  return element;
+}
+
+function button(parent, text, title, act) {
+  const element = add(parent, "button", "");
+  element.type = "button";
+  element.textContent = text;
+  element.title = title;
+  element.setAttribute("aria-label", title);
+  element.addEventListener("click", act);
+  return element;
+}
+
+function unpack(bytes) {
+  const buffer = bytes.slice().buffer;
+  const length = new DataView(buffer).getUint32(0, true);
+  const header = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, length)));
+  return { header, numbers: new Float32Array(buffer, 4 + length) };
+}
