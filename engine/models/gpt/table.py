@@ -37,10 +37,17 @@ def attend_by_table(
     mask = hidden(T, read, tokens.device)
     weights = block.attn.weigh(scores, None if mask is None else mask.unsqueeze(-1), keys=2)
     values = _gather(v, index).unflatten(-1, heads)
-    # a product and a sum: at such lengths faster than B·H tiny matrix products
-    mixed = (weights.unsqueeze(-1) * values.unsqueeze(1)).sum(2).flatten(2)
     x = _gather(flat, at_positions(index, read))
-    return block.add_attention(x, block.attn.c_proj(mixed, dtype))
+    return block.add_attention(x, block.attn.c_proj(_mix(weights, values).flatten(2), dtype))
+
+
+def _mix(
+    weights: Float[Tensor, "B A T H"], values: Float[Tensor, "B T H D"]
+) -> Float[Tensor, "B A H D"]:
+    """Values weighted by attention; B·H tiny products pay from the second read position on."""
+    if weights.shape[1] == 1:
+        return (weights.squeeze(1).unsqueeze(-1) * values).sum(1, keepdim=True)
+    return (weights.permute(0, 3, 1, 2) @ values.transpose(1, 2)).transpose(1, 2)
 
 
 def _scores(
@@ -52,17 +59,17 @@ def _scores(
 ) -> Float[Tensor, "B A T H"]:
     """Products of the queries at `read` with all keys, gathered from those of all rows.
 
-    Where the table of products would outgrow the gathered keys, queries and keys are gathered.
+    Where a table of products would far outgrow the gathered keys, queries and keys are gathered.
     """
     (B, T), A, (_, V, H, D) = tokens.shape, len(read), q.shape
     q = at_positions(q.unsqueeze(0), read).squeeze(0).flatten(0, 1)
     asked = at_positions(tokens, read) + torch.arange(0, A * V, V, device=tokens.device)
-    if A * V * T * V <= B * T * D:
+    if A * V * T * V <= 4 * B * T * D:
         products = torch.einsum("qhd,khd->qkh", q, k).flatten(0, 1)
         return _gather(products, asked.unsqueeze(-1) * (T * V) + index.unsqueeze(1))
     queries = _gather(q.flatten(1), asked).unflatten(-1, (H, D))
     keys = _gather(k.flatten(1), index).unflatten(-1, (H, D))
-    return (queries.unsqueeze(2) * keys.unsqueeze(1)).sum(-1)
+    return (queries.transpose(1, 2) @ keys.permute(0, 2, 3, 1)).permute(0, 2, 3, 1)
 
 
 def _gather(
