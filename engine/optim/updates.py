@@ -92,10 +92,10 @@ def columns_of_block(
     *,
     first_step: int,
     n_steps: int,
-    budgets: Sequence[int],
+    steps: int,
     device: torch.device,
 ) -> list[Columns]:
-    """Return the columns of `n_steps` updates from `first_step`, moved to the device at once.
+    """Return the columns of `n_steps` updates from `first_step` on, in a budget of `steps`.
 
     `updates_done` counts, by run, the updates that its slots have seen; it differs from the step
     in a run that was forked to another optimiser.
@@ -103,8 +103,8 @@ def columns_of_block(
     kind = UPDATES[settings[0].kind]
     rows = [
         [
-            kind.numbers(each, rate_at(each, first_step + i, steps=budget), done + i + 1)
-            for each, done, budget in zip(settings, updates_done, budgets, strict=True)
+            kind.numbers(each, rate_at(each, first_step + i, steps=steps), done + i + 1)
+            for each, done in zip(settings, updates_done, strict=True)
         ]
         for i in range(n_steps)
     ]

@@ -68,7 +68,7 @@ def test_runs_with_their_own_settings_follow_torch_step_by_step(
         [0] * runs,
         first_step=1,
         n_steps=STEPS,
-        budgets=[STEPS] * runs,
+        steps=STEPS,
         device=CPU,
     )
     for step, columns in enumerate(block):
@@ -88,7 +88,7 @@ def test_coupled_and_decoupled_decay_are_different_experiments() -> None:
         kind = UPDATES[settings.kind]
         slots = {name: torch.zeros_like(weights) for name in kind.slots}
         for columns in columns_of_block(
-            [settings], [0], first_step=1, n_steps=STEPS, budgets=[STEPS], device=CPU
+            [settings], [0], first_step=1, n_steps=STEPS, steps=STEPS, device=CPU
         ):
             kind.apply(weights, gradient_at(weights, 0), slots, columns, torch.empty(1, P))
         ends.append(weights)

@@ -1,0 +1,109 @@
+"""What is computed for a group of runs: losses, gradients, scores and maps, by one network.
+
+Shapes: ``R`` runs of the group, ``B`` examples, ``T`` tokens, ``A`` answers, ``V`` vocabulary,
+``L`` layers, ``H`` heads.
+"""
+
+from collections.abc import Mapping
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from data import TaskData
+from engine.config.training import TrainingSettings
+from engine.losses.cross_entropy import answer_loss, correct_answers
+from engine.trainer.examples import Examples
+from engine.trainer.mapping import RunFunction, map_runs
+
+MATMUL_DTYPES = {
+    "float32": torch.float32,
+    "tf32": torch.float32,
+    "bfloat16": torch.bfloat16,
+}
+LOSS_DTYPES = {"float32": torch.float32, "float64": torch.float64}
+
+
+class Program:
+    """A network and its loss, as functions of parameters stacked over runs."""
+
+    def __init__(self, network: nn.Module, task: TaskData, training: TrainingSettings) -> None:
+        network.matmul_dtype = MATMUL_DTYPES[training.precision]  # pyright: ignore[reportArgumentType]
+        self._network = network
+        self._maps = _Maps(network)
+        self._read = task.read_at
+        self._n_classes = task.n_classes
+        self._loss_dtype = LOSS_DTYPES[training.loss_precision]
+        self._losses: RunFunction = self._loss
+        if training.compile:
+            self._losses = torch.compile(self._loss, dynamic=False)
+
+    def gradients(
+        self,
+        parameters: Mapping[str, Tensor],
+        examples: Examples,
+        weight: Float[Tensor, " R"] | None = None,
+    ) -> tuple[tuple[Tensor, ...], Float[Tensor, " R"], Float[Tensor, "R B A V"]]:
+        """Gradients [R, *shape] in the parameters' order, loss and logits of each run.
+
+        `weight` multiplies each run's loss: the share of its answers that these examples hold.
+        """
+        loss, logits = map_runs(self._losses, parameters, examples.tokens, examples.targets)
+        if weight is not None:
+            loss = loss * weight
+        gradients = torch.autograd.grad(loss.sum(), list(parameters.values()))
+        return gradients, loss.detach(), logits.detach()
+
+    @torch.no_grad()
+    def scores(
+        self, parameters: Mapping[str, Tensor], examples: Examples
+    ) -> tuple[Float[Tensor, " R"], Float[Tensor, " R"]]:
+        """Mean loss and accuracy of each run over examples of any number."""
+        asked = examples.n_answers()
+        loss = torch.zeros_like(asked, dtype=self._loss_dtype)
+        right = torch.zeros_like(asked)
+        for chunk in examples.chunks():
+            losses, logits = map_runs(self._loss, parameters, chunk.tokens, chunk.targets)
+            loss += losses * (chunk.n_answers() / asked)
+            right += self.n_right(logits, chunk)
+        return loss, right / asked
+
+    def n_right(self, logits: Float[Tensor, "R B A V"], examples: Examples) -> Int64[Tensor, " R"]:
+        """How many answers of each run are right."""
+        return torch.stack(
+            [
+                correct_answers(each, targets, n_classes=self._n_classes)[0]
+                for each, targets in zip(logits, examples.targets, strict=True)
+            ]
+        )
+
+    @torch.no_grad()
+    def attention(
+        self, parameters: Mapping[str, Tensor], tokens: Int64[Tensor, "R B T"]
+    ) -> Float[Tensor, "R L B H T T"]:
+        """The attention maps of each run for some examples."""
+
+        def maps(parameters: Mapping[str, Tensor], tokens: Tensor) -> tuple[Tensor]:
+            prefixed = {f"network.{name}": value for name, value in parameters.items()}
+            return (functional_call(self._maps, prefixed, (tokens,)),)
+
+        return map_runs(maps, parameters, tokens)[0]
+
+    def _loss(
+        self, parameters: Mapping[str, Tensor], tokens: Tensor, targets: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        logits: Tensor = functional_call(self._network, dict(parameters), (tokens, self._read))
+        loss = answer_loss(logits, targets, n_classes=self._n_classes, dtype=self._loss_dtype)
+        return loss, logits
+
+
+class _Maps(nn.Module):
+    """A network whose forward is its attention maps: `functional_call` knows forward alone."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        return self.network.attention(tokens)  # pyright: ignore[reportCallIssue]

@@ -1,0 +1,67 @@
+"""How the parameters of several runs lie in memory: one flat row a run, seen through named views.
+
+Shapes: ``R`` runs, ``P`` numbers in a row, ``*shape`` of one parameter.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+PAD = 64
+"""Rows are padded to a multiple of this: whole vector registers, so that an element is computed
+the same way whatever stands beside it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where each parameter lies in a row."""
+
+    names: tuple[str, ...]
+    shapes: tuple[tuple[int, ...], ...]
+
+    @classmethod
+    def of(cls, network: nn.Module) -> "Layout":
+        """The layout of a network's parameters, in their own order."""
+        named = dict(network.named_parameters())
+        return cls(tuple(named), tuple(tuple(p.shape) for p in named.values()))
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Numbers of each parameter."""
+        return tuple(math.prod(shape) for shape in self.shapes)
+
+    @property
+    def n_parameters(self) -> int:
+        """Numbers of all parameters, padding left out."""
+        return sum(self.sizes)
+
+    @property
+    def width(self) -> int:
+        """Numbers of a row, padding included."""
+        return -(-self.n_parameters // PAD) * PAD
+
+    def views(self, rows: Float[Tensor, "R P"]) -> dict[str, Tensor]:
+        """Each parameter of all rows as a view [R, *shape]: writing to it writes to the rows."""
+        parts = rows[:, : self.n_parameters].split(self.sizes, dim=1)
+        return {
+            name: part.unflatten(1, shape) if shape else part[:, 0]
+            for name, part, shape in zip(self.names, parts, self.shapes, strict=True)
+        }
+
+    def fill(self, rows: Float[Tensor, "R P"], parameters: Sequence[Tensor]) -> None:
+        """Write parameters [R, *shape], in the layout's order, into the rows."""
+        n_rows = rows.shape[0]
+        torch.cat(
+            [p.reshape(n_rows, -1) for p in parameters], dim=1, out=rows[:, : self.n_parameters]
+        )
+
+    def row(self, named: Mapping[str, Tensor]) -> Float[Tensor, "1 P"]:
+        """A row from the parameters of one run, by name; the padding is zero."""
+        row = torch.zeros(1, self.width)
+        with torch.no_grad():
+            self.fill(row, [named[name][None] for name in self.names])
+        return row

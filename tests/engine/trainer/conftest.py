@@ -1,0 +1,45 @@
+"""Small runs for the trainer's tests."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from engine.config.run import RunConfig
+
+Configure = Callable[..., RunConfig]
+
+
+@pytest.fixture
+def configure() -> Configure:
+    """A run that trains in a blink: `configure(seed=1, optimizer={...}, training={...})`."""
+
+    def build(
+        *,
+        seed: int = 0,
+        optimizer: dict[str, Any] | None = None,
+        training: dict[str, Any] | None = None,
+        model: dict[str, Any] | None = None,
+    ) -> RunConfig:
+        return RunConfig.model_validate(
+            {
+                "task": {"kind": "modular", "p": 7, "train_fraction": 0.5},
+                "model": {
+                    "kind": "gpt",
+                    "d_model": 16,
+                    "n_heads": 2,
+                    "d_mlp": 32,
+                    **(model or {}),
+                },
+                "optimizer": {"kind": "adamw", "learning_rate": 0.01, **(optimizer or {})},
+                "training": {
+                    "steps": 40,
+                    "eval_every": 10,
+                    "device": "cpu",
+                    "seed": seed,
+                    **(training or {}),
+                },
+            }
+        )
+
+    return build
