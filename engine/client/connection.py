@@ -15,6 +15,7 @@ from pyarrow import flight
 
 from engine import errors
 from engine.config.problems import InvalidConfig, Problem
+from engine.daemon.election import ALREADY_RUNNING
 from engine.errors import EngineUnavailable, LabError
 from engine.home import ENVIRONMENT, Home
 
@@ -84,19 +85,26 @@ def connect_or_start(home: Home) -> flight.FlightClient:
     """A client of the home's daemon, which is started if it does not answer.
 
     Raises:
-        EngineUnavailable: when no daemon answers within `START_SECONDS`.
+        EngineUnavailable: when no daemon answers within `START_SECONDS`, or it fails to start.
     """
     deadline = time.monotonic() + START_SECONDS
     started: subprocess.Popen[bytes] | None = None
     while time.monotonic() < deadline:
         if (client := _answering(home)) is not None:
             return client
+        if started is not None and started.poll() not in (None, ALREADY_RUNNING):
+            raise EngineUnavailable(f"the engine did not start: {_last_line(home)}")
         if started is None or started.poll() is not None:
             started = _start_daemon(home)
         time.sleep(0.05)
     raise EngineUnavailable(
         f"the engine did not answer within {START_SECONDS:g} s; its log is {home.daemon_log}"
     )
+
+
+def _last_line(home: Home) -> str:
+    lines = home.daemon_log.read_text(errors="replace").strip().splitlines()
+    return f"{lines[-1] if lines else 'it wrote nothing'} (the whole log: {home.daemon_log})"
 
 
 def _answering(home: Home) -> flight.FlightClient | None:

@@ -1,7 +1,6 @@
 """How the daemon lives: one per home, a loop that ingests and supervises, and a server."""
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import logging
@@ -12,9 +11,9 @@ import threading
 import time
 from collections.abc import Generator
 from pathlib import Path
-from typing import IO
 
 from engine.daemon.calls import Calls
+from engine.daemon.election import ALREADY_RUNNING, elected
 from engine.daemon.server import Server
 from engine.daemon.supervisor import Supervisor
 from engine.errors import EngineUnavailable, LabError
@@ -24,8 +23,6 @@ from engine.store import Store
 TICK_SECONDS = 0.1
 LONGEST_SOCKET_PATH = 100
 """Bytes; the system's limit is 107."""
-ALREADY_RUNNING = 3
-"""Exit status of a daemon that finds another one in its home."""
 
 log = logging.getLogger(__name__)
 
@@ -35,12 +32,12 @@ def serve(home: Home) -> int:
     home.create()
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
     with home.daemon_lock.open("w") as lock:
-        if not _elected(lock):
+        if not elected(lock):
             return ALREADY_RUNNING
         stopping = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stopping.set())
-        store = Store(home)
+        store = Store(home.database)
         try:
             _run(home, store, stopping)
         finally:
@@ -58,14 +55,6 @@ def socket_path(home: Home) -> Path:
     if folder.stat().st_uid != os.getuid() or folder.stat().st_mode & 0o077:
         raise EngineUnavailable(f"{folder} must belong to you alone; remove it and try again")
     return folder / "daemon.sock"
-
-
-def _elected(lock: IO[str]) -> bool:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _run(home: Home, store: Store, stopping: threading.Event) -> None:

@@ -1,0 +1,189 @@
+"""One client, one daemon, real runs: the way that the page and the command line take."""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from engine import (
+    InvalidConfig,
+    Lab,
+    NotPossible,
+    QueryRefused,
+    RunConfig,
+    RunNotFound,
+    SettingsError,
+    apply,
+    connect,
+)
+from engine.home import Home
+from tests.processes import daemon_pid, worker_pids
+
+TINY = apply(
+    RunConfig(),
+    {
+        "task.p": 11,
+        "model.d_model": 16,
+        "model.n_heads": 2,
+        "model.d_mlp": 32,
+        "training.steps": 300,
+    },
+)
+ENDLESS = apply(TINY, {"training.steps": 10_000_000})
+
+
+def until(claim: Callable[[], Any], seconds: float = 30.0) -> Any:
+    """The first truthy answer."""
+    deadline = time.monotonic() + seconds
+    while not (answer := claim()):
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
+    return answer
+
+
+def state(lab: Lab, run: int) -> str:
+    return lab.runs([run])[0]["state"]
+
+
+def ended(lab: Lab, run: int) -> dict[str, Any]:
+    until(lambda: state(lab, run) in ("finished", "stopped", "failed", "lost"))
+    return lab.runs([run])[0]
+
+
+def trained(lab: Lab, run: int, steps: int = 20) -> None:
+    until(lambda: (lab.runs([run])[0]["last_step"] or 0) >= steps)
+
+
+def test_a_launched_run_trains_to_its_end_and_is_recorded(lab: Lab) -> None:
+    (run,) = lab.launch(TINY, name="first")
+    row = ended(lab, run)
+    assert (row["state"], row["last_step"], row["name"]) == ("finished", 300, "first")
+    curves = lab.curves([run]).to_pylist()
+    assert {(r["split"], r["metric"]) for r in curves} == {
+        (split, metric) for split in ("train", "test") for metric in ("accuracy", "loss")
+    }
+    assert max(r["step"] for r in curves) == 300
+    assert lab.snapshot_steps(run)
+    assert row["steps_per_second"] > 0
+
+
+def test_several_seeds_are_one_launch(lab: Lab) -> None:
+    runs = lab.launch(TINY, seeds=3)
+    rows = [ended(lab, run) for run in runs]
+    assert [row["seed"] for row in rows] == [0, 1, 2]
+    assert len({row["sweep_id"] for row in rows}) == 1
+    assert len({row["test_loss"] for row in rows}) == 3
+
+
+def test_a_run_can_be_paused_resumed_and_stopped(lab: Lab) -> None:
+    (run,) = lab.launch(ENDLESS)
+    trained(lab, run)
+    lab.pause(run)
+    until(lambda: state(lab, run) == "paused")
+    paused_at = lab.runs([run])[0]["last_step"]
+    lab.resume(run)
+    trained(lab, run, paused_at + 20)
+    lab.stop(run)
+    assert ended(lab, run)["state"] == "stopped"
+
+
+def test_kill_ends_the_process(lab: Lab, home: Home) -> None:
+    (run,) = lab.launch(ENDLESS)
+    trained(lab, run)
+    assert worker_pids(home)
+    lab.kill(run)
+    until(lambda: not worker_pids(home), seconds=15)
+    assert ended(lab, run)["state"] in ("stopped", "lost")
+
+
+def test_a_fork_goes_on_with_other_settings(lab: Lab) -> None:
+    (run,) = lab.launch(TINY)
+    ended(lab, run)
+    step = lab.checkpoints(run)[0]["step"]
+    child = lab.fork(run, step, {"optimizer.weight_decay": 3.0})
+    row = ended(lab, child)
+    assert (row["parent_run"], row["parent_step"]) == (run, step)
+    assert row["config"]["optimizer"]["weight_decay"] == 3.0
+    assert row["last_step"] == 300
+
+
+def test_an_extended_run_goes_on_where_it_ended(lab: Lab) -> None:
+    (run,) = lab.launch(TINY)
+    ended(lab, run)
+    lab.extend(run, 500)
+    until(lambda: lab.runs([run])[0]["last_step"] == 500)
+    assert ended(lab, run)["state"] == "finished"
+
+
+def test_a_deleted_run_is_gone_with_its_files(lab: Lab, home: Home) -> None:
+    (run,) = lab.launch(TINY)
+    ended(lab, run)
+    lab.delete(run)
+    with pytest.raises(RunNotFound):
+        lab.runs([run])
+    assert not home.run(run).path.exists()
+
+
+def test_a_running_run_cannot_be_deleted(lab: Lab) -> None:
+    (run,) = lab.launch(ENDLESS)
+    trained(lab, run)
+    with pytest.raises(NotPossible, match="stop it first"):
+        lab.delete(run)
+    assert state(lab, run) == "running"
+
+
+def test_an_unusable_configuration_is_refused_with_its_problems(lab: Lab) -> None:
+    with pytest.raises(InvalidConfig) as caught:
+        lab.launch({"task": {"p": 1}})
+    assert caught.value.problems[0].setting == "task.p"
+    assert lab.runs() == []
+
+
+def test_too_many_seeds_are_refused(lab: Lab) -> None:
+    with pytest.raises(SettingsError, match="between 1 and 64, got 0"):
+        lab.launch(TINY, seeds=0)
+
+
+def test_only_a_select_is_answered(lab: Lab) -> None:
+    assert lab.select("SELECT 41 + 1 AS answer").to_pylist() == [{"answer": 42}]
+    with pytest.raises(QueryRefused):
+        lab.select("DELETE FROM runs")
+
+
+def test_hostile_names_and_notes_are_plain_text(lab: Lab, home: Home) -> None:
+    hostile = "<script>alert(1)</script>'; DROP TABLE runs; -- ../../etc/passwd"
+    (run,) = lab.launch(TINY, name=hostile, notes=hostile)
+    lab.add_note(run, 5, hostile)
+    row = ended(lab, run)
+    assert (row["name"], row["notes"]) == (hostile, hostile)
+    assert any(e["payload"].get("text") == hostile for e in lab.events([run]))
+    assert sorted(path.name for path in home.runs.iterdir()) == [str(run)]
+
+
+def test_a_note_that_is_too_long_changes_nothing(lab: Lab) -> None:
+    (run,) = lab.launch(TINY, notes="short")
+    with pytest.raises(SettingsError):
+        lab.update_run(run, notes="x" * 20_000)
+    assert lab.runs([run])[0]["notes"] == "short"
+
+
+def test_reading_goes_on_after_the_daemon_was_killed(lab: Lab, home: Home) -> None:
+    (run,) = lab.launch(ENDLESS)
+    trained(lab, run)
+    pid = daemon_pid(home)
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    assert lab.runs([run])[0]["run_id"] == run
+    assert daemon_pid(home) not in (None, pid)
+    before = lab.runs([run])[0]["last_step"]
+    trained(lab, run, before + 50)
+
+
+def test_many_clients_find_one_daemon(home: Home) -> None:
+    with ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(lambda _: connect(home).health()["pid"], range(6)))
+    assert set(answers) == {daemon_pid(home)}
