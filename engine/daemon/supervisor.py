@@ -94,8 +94,8 @@ class Supervisor:
                 self._leave_queue(run_id, "paused", "taken out of the queue; resume puts it back")
                 return
             _require(row, {"starting", "running"}, "only a running run can be paused")
-            self._watch.demand(run_id, "pause")
             self._store.set_state(run_id, row["state"], f"pausing… last step {last_step(row):,}")
+            self._watch.demand(run_id, "pause")
 
     def stop(self, run_id: int) -> None:
         """End the run after its current block of steps, with a checkpoint."""
@@ -105,8 +105,8 @@ class Supervisor:
                 self._leave_queue(run_id, "stopped", f"stopped while {row['state']}")
                 return
             _require(row, ACTIVE, "only a running, paused or queued run can be stopped")
-            self._watch.demand(run_id, "stop")
             self._store.set_state(run_id, "stopping", f"stopping… last step {last_step(row):,}")
+            self._watch.demand(run_id, "stop")
 
     def kill(self, run_id: int) -> None:
         """End the run's process: SIGTERM, SIGKILL 5 s later; the rest of its batch resumes."""

@@ -85,7 +85,15 @@ class Watch:
             if active.demand.verb == "checkpoint":
                 active.demand = None
         if result.ended is not None:
-            self._let_go(run_id, cut_short=result.ended == "stopped")
+            self._take_leave(run_id, result)
+
+    def _take_leave(self, run_id: int, result: Ingested) -> None:
+        """The last line has been read: it wins over a command given at the same time."""
+        ended = result.ended or ""
+        state = "failed" if ended == "diverged" else ended
+        if find(self._store, run_id)["state"] != state:
+            self._store.set_state(run_id, state, result.message)
+        self._let_go(run_id, cut_short=ended == "stopped")
 
     def _look_after(self, run_id: int) -> None:
         active = self._active.get(run_id)
@@ -125,7 +133,7 @@ class Watch:
         while (result := self._store.ingest(run_id, folder.path)).lines and not result.ended:
             pass
         if result.ended is not None:
-            self._let_go(run_id, cut_short=result.ended == "stopped")
+            self._take_leave(run_id, result)
             return
         if active.demand is not None and active.demand.terminated is not None:
             self._store.set_state(run_id, "stopped", f"killed; {self._way_out(run_id)}")
