@@ -1,5 +1,6 @@
 """Which modular-arithmetic table is learned, and which share of it is shown."""
 
+from math import ceil
 from typing import Annotated, Literal, get_args
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -77,7 +78,7 @@ class ModularSettings(Settings):
         if train == 0:
             raise ValueError(
                 f"train_fraction must leave at least one of {n} pairs to train on, "
-                f"got {self.train_fraction:g}; give at least {1 / n:.3f} or a larger p"
+                f"got {self.train_fraction:g}; give at least {ceil(1000 / n) / 1000:g} or a larger p"
             )
         return self
 

@@ -39,7 +39,7 @@ def build(settings: ModularSettings, *, seed: int) -> TaskData:
 
 
 def sizes(settings: ModularSettings) -> TaskSizes:
-    """What `build` will deliver, without tokens or splits."""
+    """What `build` will deliver, without tokens or splits; `random` is judged by seed 0."""
     p = settings.p
     a, b = operands(settings.operation, p=p, zero=settings.operand_zero)
     examples = n_pairs(settings.operation, p=p, zero=settings.operand_zero)

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from data.settings import Settings
 
@@ -39,3 +39,42 @@ class GPTSettings(Settings):
     """Initial weights: N(0, 1/d_model) for all, or GPT-2's N(0, 0.02) with scaled projections."""
     init_scale: Annotated[float, Field(ge=0.01, le=100.0)] = 1.0
     """Factor on all initial weights."""
+
+    @model_validator(mode="after")
+    def _heads_share_the_width(self) -> "GPTSettings":
+        if self.d_model % self.n_heads:
+            fitting = ", ".join(str(n) for n in range(1, 65) if self.d_model % n == 0)
+            raise ValueError(
+                f"n_heads must divide d_model ({self.d_model}), got {self.n_heads}; "
+                f"possible are {fitting}"
+            )
+        return self
+
+    def n_parameters(self, vocab_size: int, length: int) -> int:
+        """How many numbers are trained."""
+        C, F = self.d_model, self.d_mlp
+        attention = 4 * C * C + (4 * C if self.attention_bias else 0)
+        mlp = 2 * C * F + (F + C if self.mlp_bias else 0)
+        norms = 0 if self.norm == "none" else 4 * C
+        return (
+            self.n_layers * (attention + mlp + norms)
+            + vocab_size * C * (1 if self.tied else 2)
+            + (length * C if self.positions == "learned" else 0)
+            + (2 * C if self.norm == "pre" else 0)
+        )
+
+    def flops_per_example(self, vocab_size: int, length: int, n_read: int) -> int:
+        """Operations that one more example costs a training step.
+
+        Counts the matrix products, two operations for a multiply-add, forward and backward (twice
+        the forward), for a batch that outnumbers the vocabulary: the first layer's projections
+        are then shared by all examples, and only `n_read` positions pass the last attention.
+        """
+        C, T = self.d_model, length
+        total = n_read * C * vocab_size
+        for layer in range(self.n_layers):
+            rows = n_read if layer == self.n_layers - 1 else T
+            total += rows * (C * C + 2 * C * self.d_mlp)
+            if layer > 0:
+                total += 3 * T * C * C + 2 * rows * T * C
+        return 6 * total
