@@ -78,7 +78,8 @@ class ModularSettings(Settings):
         if train == 0:
             raise ValueError(
                 f"train_fraction must leave at least one of {n} pairs to train on, "
-                f"got {self.train_fraction:g}; give at least {ceil(1000 / n) / 1000:g} or a larger p"
+                f"got {self.train_fraction:g}; give at least {ceil(1000 / n) / 1000:g} "
+                "or a larger p"
             )
         return self
 
