@@ -1,0 +1,54 @@
+"""Small networks of every kind and variant, and examples for them."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from engine.models import GPTSettings
+from engine.models.build import build_model
+
+SETTINGS = {
+    "nanda": GPTSettings(d_model=16, n_heads=2, d_mlp=24),
+    "pre": GPTSettings(
+        n_layers=2,
+        d_model=16,
+        n_heads=4,
+        d_mlp=24,
+        norm="pre",
+        attention_bias=True,
+        activation="gelu_tanh",
+        init="gpt2",
+    ),
+    "post": GPTSettings(n_layers=2, d_model=16, n_heads=2, d_mlp=24, norm="post", mlp_bias=False),
+    "tied": GPTSettings(d_model=12, n_heads=3, d_mlp=24, tied=True, positions="sinusoidal"),
+    "no positions": GPTSettings(n_layers=3, d_model=8, n_heads=1, d_mlp=8, positions="none"),
+}
+V, T = 11, 5
+READS = [(4,), (1, 3), (0, 1, 2, 3, 4)]
+
+
+def network(settings: GPTSettings, *, seed: int = 0) -> Any:
+    """A network in float64, with values in every parameter."""
+    model = build_model(settings, vocab_size=V, length=T)
+    generator = torch.Generator().manual_seed(seed)
+    model.reset(generator)  # pyright: ignore[reportCallIssue]
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter += 0.1 * torch.randn(parameter.shape, generator=generator)
+    model = model.double()
+    model.matmul_dtype = torch.float64
+    return model
+
+
+def examples(n_examples: int) -> Tensor:
+    return torch.randint(V, (n_examples, T), generator=torch.Generator().manual_seed(1))
+
+
+def gradients(model: nn.Module, tokens: Tensor, read: tuple[int, ...]) -> dict[str, Tensor]:
+    """Gradients of a loss that weighs every logit differently."""
+    logits = model(tokens, read)
+    weights = torch.randn(logits.shape, generator=torch.Generator().manual_seed(2)).to(logits)
+    loss = (logits.tanh() * weights).sum()
+    names, parameters = zip(*model.named_parameters(), strict=True)
+    return dict(zip(names, torch.autograd.grad(loss, parameters), strict=True))
