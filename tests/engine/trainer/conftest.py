@@ -33,8 +33,8 @@ def configure() -> Configure:
                 },
                 "optimizer": {"kind": "adamw", "learning_rate": 0.01, **(optimizer or {})},
                 "training": {
-                    "steps": 40,
-                    "eval_every": 10,
+                    "steps": 24,
+                    "eval_every": 8,
                     "device": "cpu",
                     "seed": seed,
                     **(training or {}),

@@ -1,0 +1,140 @@
+"""Which prepared experiments there are, and what each is expected to show (no torch)."""
+
+from data import ModularSettings
+from data.settings import Settings
+from engine.config.run import RunConfig
+from engine.config.training import TrainingSettings
+from engine.models import GPTSettings
+from engine.optim import AdamWSettings
+
+
+class Expectation(Settings):
+    """What a preset shows with each of its first seeds; a test holds it to that.
+
+    Steps are those of the onset detector: train accuracy ≥ 0.99 and test accuracy ≥ 0.95, each
+    for three evaluations in a row.
+    """
+
+    sentence: str
+    """For people."""
+    memorises_within: int
+    """Steps until train accuracy is up."""
+    groks_within: int | None
+    """Steps until test accuracy is up; None: not in the budget."""
+    least_delay: float = 0.0
+    """Least grokked step, in multiples of the memorised step."""
+    most_delay: float | None = None
+    """Most grokked step, in multiples of the memorised step."""
+    seeds: int = 1
+    """How many seeds, from 0 on, were seen to do so."""
+
+    def __str__(self) -> str:
+        return self.sentence
+
+
+class Preset(Settings):
+    """A prepared experiment."""
+
+    name: str
+    title: str
+    description: str
+    expectation: Expectation
+    config: RunConfig
+
+
+_QUICK = RunConfig(
+    task=ModularSettings(p=59, train_fraction=0.4),
+    model=GPTSettings(d_model=64, n_heads=4, d_mlp=256),
+    optimizer=AdamWSettings(learning_rate=5e-3, weight_decay=2.0),
+    training=TrainingSettings(steps=2000, eval_every=25),
+)
+
+_NO_DECAY = _QUICK.model_copy(
+    update={"optimizer": _QUICK.optimizer.model_copy(update={"weight_decay": 0.0})}
+)
+
+_PLENTY = _QUICK.model_copy(
+    update={"task": _QUICK.task.model_copy(update={"train_fraction": 0.8})}
+)
+
+PRESETS: dict[str, Preset] = {
+    preset.name: preset
+    for preset in (
+        Preset(
+            name="quick",
+            title="Grokking in seconds",
+            description="Addition mod 59: one layer, 40 % of the table, strong weight decay.",
+            expectation=Expectation(
+                sentence="Memorises by step 100, sits on the plateau, groks before step 1,500.",
+                memorises_within=150,
+                groks_within=1800,
+                least_delay=3.0,
+                seeds=5,
+            ),
+            config=_QUICK,
+        ),
+        Preset(
+            name="nanda",
+            title="The published run",
+            description="Addition mod 113 with the network and settings of Nanda et al. 2023.",
+            expectation=Expectation(
+                sentence="Memorises by step 1,500 and groks some 10,000 steps later.",
+                memorises_within=2000,
+                groks_within=25_000,
+                least_delay=3.0,
+            ),
+            config=RunConfig(
+                task=ModularSettings(p=113, train_fraction=0.3),
+                model=GPTSettings(d_model=128, n_heads=4, d_mlp=512),
+                optimizer=AdamWSettings(learning_rate=1e-3, weight_decay=1.0),
+                training=TrainingSettings(steps=25_000, loss_precision="float64"),
+            ),
+        ),
+        Preset(
+            name="power",
+            title="The first paper",
+            description="Division mod 97, two layers, mini-batches, after Power et al. 2022.",
+            expectation=Expectation(
+                sentence="Memorises within 1,000 steps and groks within 10,000.",
+                memorises_within=2000,
+                groks_within=20_000,
+                least_delay=2.0,
+            ),
+            config=RunConfig(
+                task=ModularSettings(
+                    operation="divide", p=97, train_fraction=0.5, format="a o b ="
+                ),
+                model=GPTSettings(
+                    n_layers=2, d_model=128, n_heads=4, d_mlp=512, norm="post", mlp_bias=False
+                ),
+                optimizer=AdamWSettings(learning_rate=1e-3, weight_decay=1.0),
+                training=TrainingSettings(steps=20_000, batch_size=512),
+            ),
+        ),
+        Preset(
+            name="no-decay",
+            title="Without weight decay",
+            description="The quick run with weight decay 0: nothing pushes it off the memory.",
+            expectation=Expectation(
+                sentence="Memorises as fast as the quick run and does not grok in its budget.",
+                memorises_within=150,
+                groks_within=None,
+                seeds=3,
+            ),
+            config=_NO_DECAY,
+        ),
+        Preset(
+            name="plenty",
+            title="Plenty of data",
+            description="The quick run with 80 % of the table: there is little left to memorise.",
+            expectation=Expectation(
+                sentence="Test follows train at once: it generalises without a plateau.",
+                memorises_within=400,
+                groks_within=600,
+                most_delay=3.0,
+                seeds=3,
+            ),
+            config=_PLENTY,
+        ),
+    )
+}
