@@ -74,7 +74,7 @@ class GPTSettings(Settings):
         total = n_read * C * vocab_size
         for layer in range(self.n_layers):
             rows = n_read if layer == self.n_layers - 1 else T
-            total += rows * (C * C + 2 * C * self.d_mlp)
+            total += rows * (T * C + C * C + 2 * C * self.d_mlp)
             if layer > 0:
-                total += 3 * T * C * C + 2 * rows * T * C
+                total += 3 * T * C * C + rows * T * C
         return 6 * total
