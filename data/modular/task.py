@@ -4,31 +4,35 @@ For p = 5, addition and format `a b =`, the pair (3, 4) is the row [3, 4, 5] wit
 """
 
 import numpy as np
-from jaxtyping import Bool, Int64
+from jaxtyping import Int64
 
 from data.modular.formats import FORMATS, rows, token_names, vocab_size
 from data.modular.operations import answers, n_pairs, operands
 from data.modular.settings import ModularSettings, n_train
 from data.task import Split, TaskData, TaskSizes
 
+Places = Int64[np.ndarray, " N"]
+
 
 def build(settings: ModularSettings, *, seed: int) -> TaskData:
-    """The full table, split by a permutation that `seed` alone decides."""
+    """The full table, split by a permutation that `seed` alone decides.
+
+    Both splits keep the permutation's order, so that any first few rows are a fair sample.
+    """
     p = settings.p
     a, b = operands(settings.operation, p=p, zero=settings.operand_zero)
     labels = answers(settings.operation, a, b, p=p, seed=seed)
     tokens = rows(settings.format, a, b, p=p)
     targets = labels[:, None]
-    order = np.random.default_rng([seed, 0])
+    order = np.random.default_rng([seed, 0]).permutation(len(a))
     if settings.pairs == "together":
-        train = _together(a, b, n_train(settings), order)
-    else:
-        train = _apart(len(a), n_train(settings), order)
+        order = _partners_together(a, b, order, n_train(settings))
+    train, test = order[: n_train(settings)], order[n_train(settings) :]
     chance, majority = _guessing(labels)
     return TaskData(
         splits={
             "train": Split(tokens[train], targets[train]),
-            "test": Split(tokens[~train], targets[~train]),
+            "test": Split(tokens[test], targets[test]),
         },
         token_names=token_names(settings.format, p=p),
         n_classes=p,
@@ -56,35 +60,25 @@ def sizes(settings: ModularSettings) -> TaskSizes:
     )
 
 
-def _apart(n: int, train_size: int, order: np.random.Generator) -> Bool[np.ndarray, " N"]:
-    """Which pairs are trained on: the first of a permutation."""
-    train = np.zeros(n, dtype=bool)
-    train[order.permutation(n)[:train_size]] = True
-    return train
+def _partners_together(a: Places, b: Places, order: Places, train_size: int) -> Places:
+    """`order` rearranged so that no (a, b) is among its first `train_size` without (b, a).
 
-
-def _together(
-    a: Int64[np.ndarray, " N"],
-    b: Int64[np.ndarray, " N"],
-    train_size: int,
-    order: np.random.Generator,
-) -> Bool[np.ndarray, " N"]:
-    """Which pairs are trained on when (a, b) and (b, a) may not be separated.
-
-    Pairs without a partner in the table are drawn in proportion, give or take the one that makes
-    the number of the others even; so the split has exactly `train_size` pairs.
+    Pairs without a partner in the table are trained on in proportion, give or take the one that
+    makes the number of the others even; so both parts have exactly the size they should have.
     """
     unordered = np.minimum(a, b) * (max(a.max(), b.max()) + 1) + np.maximum(a, b)
-    _, group, size = np.unique(unordered, return_inverse=True, return_counts=True)
-    alone, paired = order.permutation(np.flatnonzero(size == 1)), np.flatnonzero(size == 2)
+    _, first, group, size = np.unique(
+        unordered[order], return_index=True, return_inverse=True, return_counts=True
+    )
+    by_order = np.argsort(first)
+    alone, paired = by_order[size[by_order] == 1], by_order[size[by_order] == 2]
     n_alone = train_size * len(alone) // len(a)
     if (train_size - n_alone) % 2:
         n_alone += 1 if n_alone < len(alone) else -1
-    n_paired = (train_size - n_alone) // 2
-    chosen = np.zeros(len(size), dtype=bool)
-    chosen[alone[:n_alone]] = True
-    chosen[order.permutation(paired)[:n_paired]] = True
-    return chosen[group]
+    trained = np.zeros(len(size), dtype=bool)
+    trained[alone[:n_alone]] = True
+    trained[paired[: (train_size - n_alone) // 2]] = True
+    return np.concatenate([order[trained[group]], order[~trained[group]]])
 
 
 def _guessing(labels: Int64[np.ndarray, " N"]) -> tuple[float, float]:

@@ -89,3 +89,10 @@ def test_primes_are_those_of_the_sieve():
 )
 def test_nearest_primes_lie_on_both_sides(n: int, nearest: tuple[int | None, int]):
     assert nearest_primes(n) == nearest
+
+
+def test_the_first_rows_of_a_split_are_a_fair_sample():
+    for split in build_task(ModularSettings(p=113), seed=0).splits.values():
+        first = split.tokens[:256, 0]
+        assert 40 < first.mean() < 72
+        assert len(np.unique(first)) > 80

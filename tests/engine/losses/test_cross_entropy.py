@@ -1,0 +1,91 @@
+"""Whether loss and accuracy count what they should, as exactly as they should."""
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from data import IGNORED
+from engine.losses.cross_entropy import answer_accuracy, answer_loss, correct_answers
+
+N_CLASSES = 5
+
+
+@pytest.fixture
+def logits() -> Tensor:
+    return 3.0 * torch.randn(20, 3, N_CLASSES + 2, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.fixture
+def targets() -> Tensor:
+    return torch.randint(N_CLASSES, (20, 3), generator=torch.Generator().manual_seed(1))
+
+
+@pytest.mark.parametrize(("dtype", "within"), [(torch.float32, 1e-6), (torch.float64, 1e-14)])
+def test_the_loss_is_the_mean_negative_log_probability(
+    logits: Tensor, targets: Tensor, dtype: torch.dtype, within: float
+):
+    found = answer_loss(logits, targets, n_classes=N_CLASSES, dtype=dtype)
+    probabilities = logits.double()[..., :N_CLASSES].exp()
+    probabilities = probabilities / probabilities.sum(-1, keepdim=True)
+    expected = -probabilities.gather(-1, targets.unsqueeze(-1)).log().mean()
+    assert found.dtype == dtype
+    assert abs(float(found) - float(expected)) < within
+
+
+def test_gradients_equal_those_of_torch(logits: Tensor, targets: Tensor):
+    logits = logits.double().requires_grad_()
+    loss = answer_loss(logits, targets, n_classes=N_CLASSES, dtype=torch.float64)
+    (found,) = torch.autograd.grad(loss, logits)
+    reference = F.cross_entropy(logits[..., :N_CLASSES].transpose(1, 2), targets)
+    (expected,) = torch.autograd.grad(reference, logits)
+    torch.testing.assert_close(found, expected)
+
+
+def test_ignored_answers_count_in_neither_loss_nor_accuracy(logits: Tensor, targets: Tensor):
+    ignored = targets.clone()
+    ignored[:, 1] = IGNORED
+    kept = [0, 2]
+    loss, accuracy = (
+        f(logits, ignored, n_classes=N_CLASSES) for f in (answer_loss, answer_accuracy)
+    )
+    torch.testing.assert_close(
+        loss, answer_loss(logits[:, kept], targets[:, kept], n_classes=N_CLASSES)
+    )
+    expected = answer_accuracy(logits[:, kept], targets[:, kept], n_classes=N_CLASSES)
+    assert float(accuracy) == float(expected)
+
+
+def test_logits_of_symbols_are_dropped(logits: Tensor, targets: Tensor):
+    changed = logits.clone()
+    changed[..., N_CLASSES:] += 100.0
+    for measure in (answer_loss, answer_accuracy):
+        before = measure(logits, targets, n_classes=N_CLASSES)
+        assert float(before) == float(measure(changed, targets, n_classes=N_CLASSES))
+
+
+def test_right_answers_are_counted_one_by_one(logits: Tensor, targets: Tensor):
+    targets[0, 0] = IGNORED
+    right, asked = correct_answers(logits, targets, n_classes=N_CLASSES)
+    expected = sum(
+        int(row[:N_CLASSES].argmax()) == int(target)
+        for row, target in zip(logits.flatten(0, 1), targets.flatten(), strict=True)
+    )
+    assert (int(right), int(asked)) == (expected, 59)
+
+
+def test_float32_cannot_tell_a_small_loss_from_none_and_float64_can():
+    logits, targets = torch.tensor([[[18.0, 0.0]]]), torch.tensor([[0]])
+    exact = 1.522997951276035e-08  # log(1 + e⁻¹⁸)
+    assert float(answer_loss(logits, targets, n_classes=2)) == 0.0
+    found = float(answer_loss(logits, targets, n_classes=2, dtype=torch.float64))
+    assert found == pytest.approx(exact, rel=1e-6)
+
+
+def test_the_smallest_float32_loss_that_is_not_zero_is_the_floor():
+    gaps = torch.linspace(0, 20, 2001)
+    losses = [
+        float(answer_loss(torch.tensor([[[float(gap), 0.0]]]), torch.tensor([[0]]), n_classes=2))
+        for gap in gaps
+    ]
+    assert min(loss for loss in losses if loss > 0) == pytest.approx(1.19e-7, rel=0.01)
