@@ -1,0 +1,1 @@
+"""How the launch form comes out of the settings' own declarations."""

@@ -1,0 +1,151 @@
+"""Which widget stands for which setting, and what its text means."""
+
+from collections.abc import Callable
+from types import NoneType
+from typing import Any, get_args, get_origin
+
+import streamlit as st
+
+from engine import Setting
+
+BASIC = frozenset(
+    {
+        "task.operation",
+        "task.p",
+        "task.train_fraction",
+        "model.n_layers",
+        "model.d_model",
+        "model.n_heads",
+        "model.d_mlp",
+        "model.norm",
+        "optimizer.learning_rate",
+        "optimizer.weight_decay",
+        "training.steps",
+        "training.batch_size",
+        "training.seed",
+    }
+)
+"""Settings that are seen at once; the others are folded away under Advanced."""
+
+NAMES = {
+    "p": "modulus p",
+    "d_model": "width (d_model)",
+    "n_layers": "layers",
+    "n_heads": "attention heads",
+    "d_mlp": "MLP width (d_mlp)",
+}
+
+
+def label(setting: Setting) -> str:
+    """The words over a field."""
+    return NAMES.get(setting.name, setting.name.replace("_", " "))
+
+
+def draw(setting: Setting, value: Any, *, key: str) -> Any:
+    """The field of a setting; returns what it holds, as a configuration would spell it."""
+    return _drawer(setting)(setting, value, key)
+
+
+def hint(setting: Setting) -> str:
+    """What the field's question mark says: meaning, range, and the name on the command line."""
+    rule = str(setting.range)
+    return "\n\n".join(
+        part
+        for part in (setting.description, f"It {rule}." if rule else "", f"`{setting.dotted}`")
+        if part
+    )
+
+
+def _drawer(setting: Setting) -> Callable[[Setting, Any, str], Any]:
+    kinds = _kinds(setting.annotation)
+    if setting.choices:
+        return _choice
+    if kinds == {bool}:
+        return _switch
+    if kinds == {int}:
+        return _whole
+    if kinds == {float} and _is_share(setting):
+        return _share
+    return _text
+
+
+def _kinds(annotation: object) -> set[object]:
+    """The plain types in an annotation, such as {int, NoneType}."""
+    if get_origin(annotation) is tuple:
+        return {tuple}
+    parts = [part for part in get_args(annotation) if isinstance(part, type) or get_args(part)]
+    if not parts:
+        return {annotation}
+    return set().union(*(_kinds(part) for part in parts))
+
+
+def _is_share(setting: Setting) -> bool:
+    low, high = setting.range.low, setting.range.high
+    closed = not (setting.range.open_low or setting.range.open_high)
+    return (
+        low is not None
+        and high is not None
+        and low >= 0
+        and 0.5 <= high <= 1
+        and (closed and setting.name.endswith("fraction"))
+    )
+
+
+def _choice(setting: Setting, value: Any, key: str) -> Any:
+    options = list(setting.choices)
+    if value not in options:
+        options.append(str(value))
+    return st.selectbox(
+        label(setting), options, index=options.index(str(value)), key=key, help=hint(setting)
+    )
+
+
+def _switch(setting: Setting, value: Any, key: str) -> Any:
+    return st.toggle(label(setting), value=bool(value), key=key, help=hint(setting))
+
+
+def _whole(setting: Setting, value: Any, key: str) -> Any:
+    if not isinstance(value, int):
+        return _text(setting, value, key)
+    return st.number_input(label(setting), value=value, step=1, key=key, help=hint(setting))
+
+
+def _share(setting: Setting, value: Any, key: str) -> Any:
+    low, high = float(setting.range.low or 0), float(setting.range.high or 1)
+    if not isinstance(value, int | float) or not low <= value <= high:
+        return _text(setting, value, key)
+    return round(
+        st.slider(label(setting), low, high, float(value), 0.01, key=key, help=hint(setting)), 6
+    )
+
+
+def _text(setting: Setting, value: Any, key: str) -> Any:
+    empty = "follows seed" if setting.name.endswith("_seed") else ""
+    typed = st.text_input(
+        label(setting), value=shown(value), key=key, help=hint(setting), placeholder=empty
+    )
+    return meant(typed or "", optional=NoneType in _kinds(setting.annotation))
+
+
+def shown(value: Any) -> str:
+    """A value as it stands in a text field."""
+    if value is None:
+        return ""
+    if isinstance(value, list | tuple):
+        return ", ".join(shown(part) for part in value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def meant(typed: str, *, optional: bool = False) -> Any:
+    """What was typed, as a number, a list of numbers, None, or, failing that, the text itself."""
+    typed = typed.strip()
+    if not typed and optional:
+        return None
+    if "," in typed:
+        return [meant(part) for part in typed.split(",")]
+    for kind in (int, float):
+        try:
+            return kind(typed)
+        except ValueError:
+            continue
+    return typed

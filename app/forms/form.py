@@ -1,0 +1,87 @@
+"""How the whole form is laid out: sections, basic and advanced fields, sentences beside them."""
+
+from collections.abc import Mapping
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from app.forms import fields
+from app.forms.draft import Draft
+from app.words import plain
+from engine import SECTIONS, Setting, kinds, settings_of
+
+TITLES = {
+    "task": "Task: what is learned",
+    "model": "Model: what learns it",
+    "optimizer": "Optimiser: how weights move",
+    "training": "Training: how long, how exactly, where",
+}
+Slots = dict[str, DeltaGenerator]
+
+
+def draw(draft: Draft) -> Slots:
+    """Draw every field and take its value into the draft; returns a place under each field."""
+    slots: Slots = {}
+    for section in SECTIONS:
+        with st.container(border=True):
+            st.markdown(f"**{TITLES.get(section, section)}**")
+            kind = _kind(draft, section, slots)
+            settings = list(settings_of(section, kind))
+            basic = [setting for setting in settings if setting.dotted in fields.BASIC]
+            others = [setting for setting in settings if setting.dotted not in fields.BASIC]
+            _grid(draft, basic, slots)
+            if others:
+                changed = sum(setting.dotted in draft.changes for setting in others)
+                title = f"Advanced · {changed} changed" if changed else "Advanced"
+                with st.expander(title, key=f"advanced-{section}"):
+                    _grid(draft, others, slots)
+    return slots
+
+
+def tell(slots: Slots, problems: Mapping[str, str]) -> list[str]:
+    """Write each problem under its field; returns those that have no field of their own."""
+    homeless: list[str] = []
+    for dotted, sentence in problems.items():
+        slot = _slot(slots, dotted)
+        if slot is None:
+            homeless.append(sentence)
+        else:
+            slot.markdown(f":red[:material/error: {plain(sentence)}]")
+    return homeless
+
+
+def _slot(slots: Slots, dotted: str) -> DeltaGenerator | None:
+    # a part of a pair, such as optimizer.betas.0, is told under the pair
+    while dotted and dotted not in slots:
+        dotted = dotted.rpartition(".")[0]
+    return slots.get(dotted)
+
+
+def _kind(draft: Draft, section: str, slots: Slots) -> str | None:
+    known = list(kinds(section))
+    if not known:
+        return None
+    present = str(draft.value(f"{section}.kind"))
+    options = known if present in known else [*known, present]
+    if len(options) > 1:
+        chosen = st.selectbox(
+            "kind",
+            options,
+            index=options.index(present),
+            key=f"{section}.kind/{draft.generation}",
+            help=f"`{section}.kind`",
+        )
+        slots[f"{section}.kind"] = st.empty()
+        if chosen != present:
+            draft.put_kind(section, chosen)
+            present = chosen
+    return present if present in known else None
+
+
+def _grid(draft: Draft, settings: list[Setting], slots: Slots) -> None:
+    columns = st.columns(3)
+    for i, setting in enumerate(settings):
+        with columns[i % 3]:
+            key = f"{setting.dotted}/{draft.generation}"
+            draft.put(setting.dotted, fields.draw(setting, draft.value(setting.dotted), key=key))
+            slots[setting.dotted] = st.empty()

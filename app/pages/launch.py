@@ -1,0 +1,135 @@
+"""What shall be trained? Presets, the form, its cost, and the button."""
+
+import json
+
+import streamlit as st
+
+from app import links, session
+from app.forms import form
+from app.forms.draft import Draft, changes_between
+from app.panels import cost, presets, queue
+from app.words import plain
+from engine import PRESETS, LabError, RunConfig, parse_json
+
+MAX_SEEDS = 16
+LIVE = "pages/live.py"
+
+
+def main() -> None:
+    """Draw the page."""
+    st.title("Launch an experiment")
+    draft = _draft()
+    clicked = presets.cards(draft.preset)
+    if clicked:
+        draft = _start(clicked, draft.generation + 1)
+        st.rerun()
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        slots = form.draw(draft)
+    config, problems = draft.check()
+    homeless = form.tell(slots, problems)
+    with right:
+        _pane(draft, config, homeless=homeless, n_problems=len(problems))
+
+
+def _draft() -> Draft:
+    kept: Draft | None = session.recall("draft", None)
+    if kept is not None:
+        return kept
+    draft = _start(links.text("preset", next(iter(PRESETS))), 0)
+    draft.changes.update(links.settings())
+    return draft
+
+
+def _start(preset: str, generation: int) -> Draft:
+    if preset not in PRESETS:
+        known = ", ".join(PRESETS)
+        st.warning(f"No preset is called {plain(preset)}; there are: {plain(known)}.")
+        preset = next(iter(PRESETS))
+    draft = Draft(preset, PRESETS[preset].config, generation=generation)
+    session.remember("draft", draft)
+    return draft
+
+
+def _pane(draft: Draft, config: RunConfig | None, *, homeless: list[str], n_problems: int) -> None:
+    with st.container(border=True):
+        st.markdown("**This launch**")
+        seeds = st.number_input(
+            "number of seeds",
+            min_value=1,
+            max_value=MAX_SEEDS,
+            value=min(max(links.whole("seeds") or 1, 1), MAX_SEEDS),
+            key="n-seeds",
+            help="Runs that differ in their seed alone: seed, seed + 1, … They train together.",
+        )
+        name = st.text_input("name", value=links.text("name"), max_chars=120, key="run-name")
+        linked = session.recall("linked-tags", _tags_of(links.text("tags")))
+        tags = st.multiselect(
+            "tags",
+            options=linked,
+            default=linked,
+            accept_new_options=True,
+            key="run-tags",
+        )
+        notes = st.text_area("notes", key="run-notes", max_chars=4000, height=68)
+        for sentence in homeless:
+            st.error(plain(sentence), icon=":material/error:")
+        if config is not None:
+            cost.cost(session.lab(), config, seeds)
+            cost.changes(config, draft.base, draft.preset)
+        else:
+            st.warning(f"{n_problems} to mend before this can be launched.")
+        if st.button(
+            "Launch" if seeds == 1 else f"Launch {seeds} runs",
+            type="primary",
+            icon=":material/play_arrow:",
+            disabled=config is None,
+            width="stretch",
+            key="launch",
+        ):
+            assert config is not None  # the button is disabled otherwise
+            runs = session.lab().launch(config, name=name, seeds=seeds, tags=tags, notes=notes)
+            st.switch_page(LIVE, query_params=links.of_runs(runs))
+    queue.strip()
+    _elsewhere(draft, config, seeds=seeds, name=name)
+    links.put_settings(
+        draft.changes,
+        preset=draft.preset,
+        seeds=seeds if seeds > 1 else None,
+        name=name,
+        tags=",".join(tags),
+    )
+
+
+def _tags_of(text: str) -> list[str]:
+    return [tag.strip()[:60] for tag in text.split(",") if tag.strip()][:20]
+
+
+def _elsewhere(draft: Draft, config: RunConfig | None, *, seeds: int, name: str) -> None:
+    with st.expander("The same on the command line, as JSON, from JSON", key="elsewhere"):
+        st.caption("Command line")
+        st.code(draft.command(seeds, name), language="bash", wrap_lines=True)
+        if config is not None:
+            text = json.dumps(config.model_dump(mode="json"), indent=2)
+            st.download_button(
+                "Save as JSON", text, "grokking-run.json", "application/json", on_click="ignore"
+            )
+        st.caption("The address of this page holds all of it as well: copy it to share the form.")
+        pasted = st.text_area("configuration as JSON", key="pasted", height=90)
+        uploaded = st.file_uploader("or a file", type="json", key="uploaded")
+        if st.button("Take these settings", key="take-json"):
+            _take(draft, uploaded.getvalue() if uploaded else pasted.encode())
+
+
+def _take(draft: Draft, text: bytes) -> None:
+    try:
+        config = parse_json(text.decode(errors="replace"))
+    except LabError as error:
+        st.error(plain(error), icon=":material/error:")
+        return
+    draft.changes = changes_between(draft.base, config)
+    draft.generation += 1
+    st.rerun()
+
+
+main()

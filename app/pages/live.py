@@ -1,0 +1,193 @@
+"""How is it going? Status, controls, curves, attention and events of the runs in the address."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+from app import links, session
+from app.charts.markers import Mode
+from app.faults import guarded
+from app.live import components
+from app.live.stream import View
+from app.panels import attention, controls, events, exports, status
+from app.words import ALIVE, plain, run_title
+from engine import Lab
+
+TICK_SECONDS = 1.0
+CHART = "curves"
+MEASURES = ("weight_norm", "gradient_norm", "learning_rate")
+Row = dict[str, Any]
+
+
+def main() -> None:
+    """Draw the page."""
+    lab = session.lab()
+    everything = lab.runs()
+    if not everything:
+        _empty()
+        return
+    chosen = _picked(everything)
+    if not chosen:
+        st.info("None of the runs in this address exists. Pick others above.")
+        return
+    _title(chosen)
+    controls.toolbar(chosen)
+    controls.dialogs(chosen)
+    view = _view(chosen)
+    states = tuple(str(run["state"]) for run in chosen)
+    ticking = any(state in ALIVE for state in states)
+    st.fragment(_panel, run_every=TICK_SECONDS if ticking else None)(states, view)
+
+
+def _empty() -> None:
+    st.title("Live")
+    st.info(
+        "No run yet. Launch one and watch test accuracy stay at chance while train accuracy is "
+        "at 100 %, and then see it jump.",
+        icon=":material/rocket_launch:",
+    )
+    st.page_link("pages/launch.py", label="Launch the first run", icon=":material/play_arrow:")
+
+
+def _picked(everything: Sequence[Row]) -> list[Row]:
+    by_id = {run["run_id"]: run for run in everything}
+    wanted = links.runs() or _newest(everything)
+    links.put(runs=",".join(map(str, wanted)))
+    here = [run for run in wanted if run in by_id]
+    with st.expander(f"Runs on view: {len(here)} of {len(everything)}", key="picker"):
+        picked = st.multiselect(
+            "runs",
+            list(by_id)[::-1],
+            default=here,
+            format_func=lambda run: f"{run_title(by_id[run])} · {by_id[run]['state']}",
+            max_selections=links.MAX_RUNS,
+            key=f"picked-{','.join(map(str, here))}",
+            label_visibility="collapsed",
+        )
+        together = _launched_together(everything, here)
+        if together != here and st.button("Show all runs of this launch", key="whole-sweep"):
+            picked = together
+    if picked and picked != here:
+        links.put(runs=",".join(map(str, picked)), steps=None, at=None)
+        st.rerun()
+    return [by_id[run] for run in here]
+
+
+def _newest(everything: Sequence[Row]) -> list[int]:
+    return _launched_together(everything, [everything[-1]["run_id"]])
+
+
+def _launched_together(everything: Sequence[Row], run_ids: Sequence[int]) -> list[int]:
+    sweeps = {run["sweep_id"] for run in everything if run["run_id"] in run_ids}
+    sweeps.discard(None)
+    found = [run["run_id"] for run in everything if run["sweep_id"] in sweeps]
+    return (found or list(run_ids))[: links.MAX_RUNS]
+
+
+def _title(runs: Sequence[Row]) -> None:
+    first = runs[0]
+    names = {str(run.get("name") or "") for run in runs}
+    name = names.pop() if len(names) == 1 else f"{len(runs)} runs"
+    number = f"run {first['run_id']}" if len(runs) == 1 else f"{len(runs)} runs"
+    st.title(plain(name or number))
+    if len(runs) > 1:
+        return
+    parts = [f"run {first['run_id']}, seed {first.get('seed')}"]
+    if first.get("parent_run") is not None:
+        parts.append(f"forked from run {first['parent_run']} at step {first['parent_step']:,}")
+    parts += [f":gray-badge[{plain(tag)}]" for tag in first.get("tags") or []]
+    st.caption(" · ".join(parts) + (f"  \n{plain(first['notes'])}" if first["notes"] else ""))
+
+
+def _mode(runs: Sequence[Row]) -> Mode:
+    if len(runs) == 1:
+        return "split"
+    sweeps = {run.get("sweep_id") for run in runs}
+    return "seeds" if len(sweeps) == 1 and None not in sweeps else "runs"
+
+
+def _view(runs: Sequence[Row]) -> View:
+    mode = _mode(runs)
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        linear = st.toggle(
+            "linear steps",
+            value=links.text("x") == "linear",
+            key="linear-x",
+            help="Steps are logarithmic by default: that is where grokking is seen.",
+        )
+        known = [name for name in links.text("measures").split(",") if name in MEASURES]
+        measures = st.pills(
+            "more measures",
+            MEASURES,
+            selection_mode="multi",
+            default=known,
+            key="measures",
+            format_func=lambda name: name.replace("_", " "),
+            label_visibility="collapsed",
+        )
+        links.put(x="linear" if linear else None, measures=",".join(measures) or None)
+        view = View(
+            tuple((run["run_id"], run_title(run)) for run in runs),
+            mode,
+            log_x=not linear,
+            measures=tuple(name for name in MEASURES if name in measures),
+            range=links.visible_range(),
+            note=_note(mode, len(runs)),
+        )
+        exports.menu(view, runs, str(runs[0].get("name") or "") if len(runs) == 1 else "")
+    return view
+
+
+def _note(mode: Mode, n_runs: int) -> str:
+    if mode == "seeds":
+        return f"median of {n_runs} seeds, band: quartiles, in log buckets of 6 %"
+    return "hue tells runs apart, dotted is train" if mode == "runs" else ""
+
+
+@guarded
+def _panel(states: tuple[str, ...], view: View) -> None:
+    """Everything that moves; run again every second while a run on view can change."""
+    lab = session.lab()
+    watch = session.watch()
+    watch.look(lab, view.run_ids)
+    if tuple(str(run["state"]) for run in watch.runs) != states:
+        st.rerun()
+    status.heading(watch.runs, controls.asked(watch.runs))
+    status.faults(watch.runs, watch.events)
+    status.figures(watch.runs)
+    status.system(watch.runs)
+    _curves(lab, watch, view)
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        attention.panel(lab, watch.runs)
+    with right:
+        events.listing(watch.events, several=len(watch.runs) > 1)
+
+
+def _curves(lab: Lab, watch: session.Watch, view: View) -> None:
+    seen = View(
+        view.labels, view.mode, view.log_x, view.measures, links.visible_range(), view.note
+    )
+    message = watch.stream.frame(
+        lab,
+        seen,
+        runs=watch.runs,
+        events=watch.events,
+        version=watch.version,
+        everything=watch.resync,
+    )
+    watch.resync = False
+    components.curves(message, key=CHART, on_range=_zoomed, on_resync=_missed)
+
+
+def _zoomed() -> None:
+    state = session.widget(CHART) or {}
+    links.put_range(state.get("range"))
+
+
+def _missed() -> None:
+    session.watch().resync = True
+
+
+main()

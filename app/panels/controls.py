@@ -1,0 +1,227 @@
+"""What can be done to the runs on view: buttons, and dialogs that ask before harm is done."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import streamlit as st
+
+from app import links, session
+from app.faults import guarded
+from app.forms.fields import meant
+from app.words import count, plain, several
+from engine import LabError
+
+Run = Mapping[str, Any]
+
+MAY: dict[str, frozenset[str]] = {
+    "pause": frozenset({"queued", "starting", "running"}),
+    "resume": frozenset({"paused", "lost", "stopped", "failed"}),
+    "stop": frozenset({"queued", "starting", "running", "paused", "lost"}),
+    "kill": frozenset({"starting", "running", "stopping"}),
+    "delete": frozenset({"queued", "paused", "finished", "stopped", "failed", "lost"}),
+    "extend": frozenset({"running", "paused", "finished", "stopped", "lost", "queued"}),
+}
+"""In which states a command makes sense; the engine has the last word."""
+
+_LOOKS = {
+    "pause": (":material/pause:", "Pause"),
+    "resume": (":material/play_arrow:", "Resume"),
+    "stop": (":material/stop:", "Stop"),
+    "fork": (":material/call_split:", "Fork…"),
+    "extend": (":material/more_time:", "Extend…"),
+    "note": (":material/edit_note:", "Note…"),
+    "kill": (":material/dangerous:", "Kill…"),
+    "delete": (":material/delete:", "Delete…"),
+}
+
+
+def toolbar(runs: Sequence[Run]) -> None:
+    """A row of buttons; those that make no sense now cannot be pressed."""
+    columns = st.container(horizontal=True, gap="small")
+    for verb, (icon, title) in _LOOKS.items():
+        able = _able(verb, runs)
+        label = title if len(able) < 2 or verb == "note" else f"{title} ({len(able)})"
+        with columns:
+            if st.button(label, icon=icon, key=f"do-{verb}", disabled=not able):
+                _press(verb, able)
+
+
+def _able(verb: str, runs: Sequence[Run]) -> list[Run]:
+    if verb == "note":
+        return list(runs[:1])
+    if verb == "fork":
+        return list(runs) if len(runs) == 1 and runs[0]["last_step"] else []
+    return [run for run in runs if run["state"] in MAY[verb]]
+
+
+def _press(verb: str, runs: Sequence[Run]) -> None:
+    if verb in ("pause", "resume", "stop"):
+        for run in runs:
+            _ask(run, verb)
+    else:
+        session.remember("dialog", verb)
+
+
+def _ask(run: Run, verb: str) -> None:
+    getattr(session.lab(), verb)(run["run_id"])
+    _asked()[run["run_id"]] = (verb, str(run["state"]))
+
+
+def _asked() -> dict[int, tuple[str, str]]:
+    return session.recall("asked", dict[int, tuple[str, str]]())
+
+
+def asked(runs: Sequence[Run]) -> dict[int, str]:
+    """What was asked of those of the runs whose state has not changed since."""
+    states = {run["run_id"]: run["state"] for run in runs}
+    for run_id, (_, state) in list(_asked().items()):
+        if states.get(run_id, state) != state:
+            del _asked()[run_id]
+    return {run_id: verb for run_id, (verb, _) in _asked().items() if run_id in states}
+
+
+def dialogs(runs: Sequence[Run]) -> None:
+    """Keep the open dialog open: ticks and reruns must not close it."""
+    verb = session.recall("dialog", "")
+    shown: dict[str, Callable[[Sequence[Run]], None]] = {
+        "kill": _kill,
+        "delete": _delete,
+        "fork": _fork,
+        "extend": _extend,
+        "note": _note,
+    }
+    if verb in shown and runs:
+        shown[verb](runs)
+
+
+def _close() -> None:
+    session.remember("dialog", "")
+
+
+def _finish(act: Callable[[], None]) -> None:
+    """Do it and close; a refusal stays in the dialog, where it can be mended."""
+    try:
+        act()
+    except LabError as error:
+        st.error(plain(error), icon=":material/error:")
+        return
+    _close()
+    st.rerun()
+
+
+@st.dialog("Kill?", on_dismiss=_close)
+@guarded
+def _kill(runs: Sequence[Run]) -> None:
+    able = _able("kill", runs)
+    steps = ", ".join(f"run {run['run_id']} at step {count(run['last_step'])}" for run in able)
+    st.write(f"This ends {several(able, 'process')} at once, without a checkpoint: {steps}.")
+    st.write("Stop ends a run cleanly and keeps everything; a killed run resumes from its latest.")
+    if st.button("Kill", type="primary", key="kill-now", disabled=not able):
+
+        def act() -> None:
+            for run in able:
+                _ask(run, "kill")
+
+        _finish(act)
+
+
+@st.dialog("Delete for good?", on_dismiss=_close)
+@guarded
+def _delete(runs: Sequence[Run]) -> None:
+    able = _able("delete", runs)
+    named = "; ".join(plain(f"{run['run_id']} {run.get('name') or ''}") for run in able)
+    st.write(f"Curves, snapshots, checkpoints and notes of {several(able)} go: {named}.")
+    if st.button("Delete", type="primary", key="delete-now", disabled=not able):
+        gone = {run["run_id"] for run in able}
+
+        def act() -> None:
+            for run in able:
+                session.lab().delete(run["run_id"])
+            left = [run["run_id"] for run in runs if run["run_id"] not in gone]
+            links.put(runs=",".join(map(str, left)) or None)
+
+        _finish(act)
+
+
+@st.dialog("Fork at a step", on_dismiss=_close)
+@guarded
+def _fork(runs: Sequence[Run]) -> None:
+    run = runs[0]
+    steps = sorted({int(row["step"]) for row in session.lab().checkpoints(run["run_id"])})
+    if not steps:
+        st.info("There is no checkpoint to fork from yet. Pause writes one.")
+        return
+    st.caption(f"A new run goes on from a checkpoint of run {run['run_id']}, with other settings.")
+    step = st.select_slider(
+        "from step", steps, value=steps[-1], format_func=count, key="fork-step"
+    )
+    text = st.text_area(
+        "changed settings, one a line",
+        placeholder="optimizer.weight_decay = 0.3\ntraining.steps = 40000",
+        key="fork-settings",
+        help="The same names as everywhere: `section.key = value`.",
+    )
+    with st.expander("Present settings", key="fork-present"):
+        st.code("\n".join(_settings_lines(run)), language="toml")
+    if st.button("Fork", type="primary", key="fork-now"):
+
+        def act() -> None:
+            new = session.lab().fork(run["run_id"], int(step), overrides_of(text))
+            links.put(runs=f"{run['run_id']},{new}", steps=None)
+
+        _finish(act)
+
+
+def overrides_of(text: str) -> dict[str, Any]:
+    """`section.key = value` lines as a mapping; raises LabError for a line of another form."""
+    changes: dict[str, Any] = {}
+    for line in text.splitlines():
+        if not line.strip():
+            continue
+        name, equals, value = line.partition("=")
+        if not equals or "." not in name:
+            raise LabError(
+                f"'{line.strip()}' is not of the form section.key = value; nothing was changed"
+            )
+        words = {"true": True, "false": False, "none": None}
+        value = value.strip()
+        changes[name.strip()] = words.get(value.lower(), meant(value.strip("[]")))
+    return changes
+
+
+def _settings_lines(run: Run) -> list[str]:
+    return [
+        f"{section}.{name} = {value}"
+        for section, settings in run["config"].items()
+        for name, value in settings.items()
+    ]
+
+
+@st.dialog("Extend the budget", on_dismiss=_close)
+@guarded
+def _extend(runs: Sequence[Run]) -> None:
+    able = _able("extend", runs)
+    budget = max(int(run.get("budget") or 0) for run in able or runs)
+    st.write(f"The budget is {count(budget)} steps. A run that has ended goes on.")
+    steps = st.number_input(
+        "new budget in steps", min_value=1, value=budget * 2, step=1000, key="extend-steps"
+    )
+    if st.button("Extend", type="primary", key="extend-now", disabled=not able):
+
+        def act() -> None:
+            for run in able:
+                session.lab().extend(run["run_id"], int(steps))
+
+        _finish(act)
+
+
+@st.dialog("Pin a note to a step", on_dismiss=_close)
+@guarded
+def _note(runs: Sequence[Run]) -> None:
+    ids = [run["run_id"] for run in runs]
+    run_id: int = st.selectbox("run", ids, key="note-run") or ids[0]
+    last = next(run["last_step"] for run in runs if run["run_id"] == run_id)
+    step = st.number_input("step", min_value=0, value=int(last), step=1, key="note-step")
+    text = st.text_area("note", max_chars=4000, key="note-text")
+    if st.button("Pin", type="primary", key="note-now", disabled=not text.strip()):
+        _finish(lambda: session.lab().add_note(run_id, int(step), text.strip()))

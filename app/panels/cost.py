@@ -1,0 +1,48 @@
+"""What a run will cost, and what differs from the preset: the pane beside the form."""
+
+import streamlit as st
+
+from app.forms.fields import shown
+from app.words import count, duration, percent, plain, size
+from engine import Lab, LabError, RunConfig, differences
+
+
+def cost(lab: Lab, config: RunConfig, seeds: int) -> None:
+    """Predicted size, memory, rate and duration of a launch."""
+    try:
+        predicted = lab.estimate(config)
+    except LabError as error:
+        st.warning(plain(error), icon=":material/calculate:")
+        return
+    rate, seconds = predicted.get("steps_per_second"), predicted.get("seconds")
+    lines = [
+        f"**{count(predicted.get('examples'))}** examples: "
+        f"{count(predicted.get('train'))} to train on, {count(predicted.get('test'))} held out",
+        f"**{count(predicted.get('parameters'))}** parameters, "
+        f"about {size(predicted.get('memory_bytes'))} of memory",
+        f"chance level {percent(predicted.get('chance'))}, "
+        f"{count(predicted.get('vocabulary'))} tokens",
+    ]
+    source = plain(predicted.get("source") or "")
+    if rate:
+        each = duration(seconds)
+        lines.append(f"about **{count(rate)}** steps/s ({source}): **{each}** for the budget")
+    else:
+        lines.append(f"rate not known yet: {source or 'no run of this size yet'}")
+    if seeds > 1:
+        lines.append(f"{seeds} seeds train together where they fit into one batch")
+    st.markdown("\n".join(f"- {line}" for line in lines))
+
+
+def changes(config: RunConfig, base: RunConfig, preset: str) -> None:
+    """The settings in which the form differs from its preset."""
+    found = differences(config, base)
+    if not found:
+        st.caption(f"Nothing differs from {plain(preset)}.")
+        return
+    st.caption(f"Differs from {plain(preset)}:")
+    rows = [
+        f"- `{dotted}` {plain(shown(before) or 'empty')} → **{plain(shown(after) or 'empty')}**"
+        for dotted, before, after in found
+    ]
+    st.markdown("\n".join(rows))

@@ -1,0 +1,165 @@
+"""The table of runs: filters in the address, selection, description, bulk actions."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from app import session
+from app.panels import controls, exports
+from app.words import plain, several
+
+Run = dict[str, Any]
+_KINDS = ("state", "task", "model", "optimizer")
+
+
+def filtered(runs: Sequence[Run]) -> list[Run]:
+    """The runs that pass the filters, newest first; the filters are in the address."""
+    columns = st.columns([3, 2, 2, 2, 2, 2])
+    with columns[0]:
+        text = st.text_input(
+            "text", placeholder="in name, notes, number", key="text", bind="query-params"
+        )
+    chosen: dict[str, list[str]] = {}
+    for column, kind in zip(columns[1:5], _KINDS, strict=True):
+        values = sorted({str(run[kind]) for run in runs if run.get(kind)})
+        with column:
+            chosen[kind] = st.multiselect(kind, values, key=kind, bind="query-params")
+    with columns[5]:
+        known = sorted({tag for run in runs for tag in run.get("tags") or []})
+        tags = st.multiselect("tag", known, key="tag", bind="query-params")
+    return [run for run in runs[::-1] if passes(run, str(text or ""), chosen=chosen, tags=tags)]
+
+
+def passes(
+    run: Mapping[str, Any], text: str, *, chosen: Mapping[str, Sequence[str]], tags: Sequence[str]
+) -> bool:
+    """Whether a run has all the words, one of each chosen kind, and one of the tags."""
+    written = f"{run['run_id']} {run.get('name')} {run.get('notes')}".lower()
+    words = all(word in written for word in text.lower().split())
+    kinds = all(str(run.get(kind)) in values for kind, values in chosen.items() if values)
+    return words and kinds and (not tags or bool(set(tags) & set(run.get("tags") or [])))
+
+
+def frame_of(runs: Sequence[Run]) -> pd.DataFrame:
+    """The table's columns; steps that were not reached stay empty."""
+    columns: dict[str, Callable[[Run], Any]] = {
+        "run": lambda run: run["run_id"],
+        "name": lambda run: run.get("name") or "",
+        "state": lambda run: run["state"],
+        "phase": lambda run: run.get("phase") or "",
+        "seed": lambda run: run.get("seed"),
+        "step": lambda run: run["last_step"],
+        "memorised": lambda run: run.get("memorised_step"),
+        "onset": lambda run: run.get("onset_step"),
+        "grokked": lambda run: run.get("grokked_step"),
+        "delay": lambda run: run.get("delay"),
+        "test accuracy": lambda run: run.get("test_accuracy"),
+        "task": lambda run: _described(run, "task", ("operation", "p", "train_fraction")),
+        "model": lambda run: _described(run, "model", ("n_layers", "d_model")),
+        "optimizer": lambda run: _described(run, "optimizer", ("learning_rate", "weight_decay")),
+        "steps/s": lambda run: run.get("steps_per_second"),
+        "train time": lambda run: run.get("train_seconds"),
+        "tags": lambda run: list(run.get("tags") or []),
+        "notes": lambda run: run.get("notes") or "",
+        "created": lambda run: run.get("created"),
+    }
+    frame = pd.DataFrame({name: [of(run) for run in runs] for name, of in columns.items()})
+    whole = ["seed", "step", "memorised", "onset", "grokked", "delay"]
+    frame[whole] = frame[whole].astype("Int64")
+    return frame
+
+
+def _described(run: Run, section: str, names: Sequence[str]) -> str:
+    settings = run["config"].get(section, {})
+    values = [
+        f"{settings[name]:g}" if isinstance(settings[name], float) else str(settings[name])
+        for name in names
+        if name in settings
+    ]
+    return " ".join([str(settings.get("kind", "")), *values])
+
+
+def grid(runs: Sequence[Run]) -> list[Run]:
+    """Draw the table; returns the selected runs."""
+    numbers = {
+        name: st.column_config.NumberColumn(name, format="localized")
+        for name in ("step", "memorised", "onset", "grokked", "delay")
+    }
+    event = st.dataframe(
+        frame_of(runs),
+        hide_index=True,
+        on_select="rerun",
+        selection_mode="multi-row",
+        key=f"runs-{hash(tuple(run['run_id'] for run in runs))}",
+        column_config={
+            **numbers,
+            "run": st.column_config.NumberColumn("run", pinned=True, width="small"),
+            "test accuracy": st.column_config.NumberColumn("test accuracy", format="percent"),
+            "steps/s": st.column_config.NumberColumn("steps/s", format="%.0f"),
+            "train time": st.column_config.NumberColumn("train time", format="%.1f s"),
+            "tags": st.column_config.ListColumn("tags"),
+            "created": st.column_config.DatetimeColumn("created (UTC)", format="D MMM HH:mm"),
+        },
+    )
+    return [runs[row] for row in event["selection"]["rows"] if row < len(runs)]
+
+
+def actions(runs: Sequence[Run]) -> None:
+    """The same commands as on the live page, for all selected runs at once, and the export."""
+    controls.toolbar(runs)
+    controls.dialogs(runs)
+    ids = [run["run_id"] for run in runs]
+    with st.container(horizontal=True):
+        for suffix, mime in exports.TABLE_MIME.items():
+            st.download_button(
+                f"Curves as {suffix}",
+                lambda suffix=suffix: exports.numbers(ids, suffix),
+                f"runs.{suffix}",
+                mime,
+                key=f"curves-{suffix}",
+                on_click="ignore",
+                icon=":material/download:",
+            )
+        st.download_button(
+            "This table as csv",
+            frame_of(runs).to_csv(index=False),
+            "runs-table.csv",
+            "text/csv",
+            on_click="ignore",
+            icon=":material/download:",
+        )
+
+
+def describe(runs: Sequence[Run]) -> None:
+    """Name, tags and notes of the selected runs; what is left empty for several stays."""
+    one = runs[0] if len(runs) == 1 else None
+    key = "-".join(str(run["run_id"]) for run in runs)
+    known = sorted({tag for run in runs for tag in run.get("tags") or []})
+    with st.form(f"describe-{key}"):
+        whose = f"run {one['run_id']} {plain(one.get('name') or '')}" if one else several(runs)
+        st.markdown(f"**Describe {whose}**")
+        name = st.text_input("name", value=one["name"] if one else "", max_chars=120)
+        tags = st.multiselect(
+            "tags" if one else "tags to add",
+            known,
+            default=list(one.get("tags") or []) if one else [],
+            accept_new_options=True,
+        )
+        notes = st.text_area("notes", value=one.get("notes") or "" if one else "", max_chars=4000)
+        if st.form_submit_button("Save", icon=":material/save:"):
+            _save(runs, name=name, tags=tags, notes=notes)
+
+
+def _save(runs: Sequence[Run], *, name: str, tags: Sequence[str], notes: str) -> None:
+    several_runs = len(runs) > 1
+    for run in runs:
+        before: list[str] = list(run.get("tags") or []) if several_runs else []
+        session.lab().update_run(
+            run["run_id"],
+            name=None if several_runs and not name else name,
+            tags=[*before, *(tag for tag in tags if tag not in before)],
+            notes=None if several_runs and not notes else notes,
+        )
+    st.rerun()

@@ -1,0 +1,81 @@
+"""What one browser session remembers, and the lab that it talks to.
+
+The only module that touches `st.session_state` and the caches. Nothing valuable is kept here:
+runs are in the lab, views are in the address.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import streamlit as st
+
+import engine
+from app.live.stream import CurveStream
+
+Row = dict[str, Any]
+Kept = TypeVar("Kept")
+
+
+@st.cache_resource(show_spinner=False)
+def lab() -> engine.Lab:
+    """The lab, shared by all sessions of this server."""
+    return engine.connect()
+
+
+def recall(key: str, default: Kept) -> Kept:
+    """What was remembered under `key`, or `default`, which is then remembered."""
+    return st.session_state.setdefault(key, default)
+
+
+def remember(key: str, value: object) -> None:
+    """Keep `value` under `key`."""
+    st.session_state[key] = value
+
+
+def forget(key: str) -> Any:
+    """Take back what was remembered under `key`; None where nothing was."""
+    return st.session_state.pop(key, None)
+
+
+def widget(key: str) -> Any:
+    """The value of a widget or component, as its callback sees it."""
+    return st.session_state.get(key)
+
+
+@dataclass(slots=True)
+class Watch:
+    """The runs of one live view, asked for again only when the lab has changed."""
+
+    run_ids: tuple[int, ...] = ()
+    version: int = -1
+    runs: list[Row] = field(default_factory=list[Row])
+    events: list[Row] = field(default_factory=list[Row])
+    stream: CurveStream = field(default_factory=CurveStream)
+    resync: bool = False
+    sent_heads: tuple[Any, ...] = ()
+    snapshots: dict[int, tuple[int, list[int]]] = field(
+        default_factory=dict[int, tuple[int, list[int]]]
+    )
+
+    def look(self, lab: engine.Lab, run_ids: list[int]) -> None:
+        """Bring runs and events up to date; one cheap call when nothing has changed."""
+        version = lab.version()
+        if version == self.version and tuple(run_ids) == self.run_ids:
+            return
+        found = {run["run_id"]: run for run in lab.runs(run_ids)}
+        self.runs = [found[run] for run in run_ids if run in found]
+        self.events = lab.events(run_ids)
+        self.run_ids, self.version = tuple(run_ids), version
+
+    def snapshot_steps(self, lab: engine.Lab, run_id: int) -> list[int]:
+        """The steps with attention maps of a run, asked for once a version."""
+        version, steps = self.snapshots.get(run_id, (-1, []))
+        if version != self.version:
+            steps = lab.snapshot_steps(run_id)
+            self.snapshots[run_id] = (self.version, steps)
+        return steps
+
+
+def watch() -> Watch:
+    """The watch of this session's live page."""
+    return recall("watch", Watch())

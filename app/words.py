@@ -1,0 +1,105 @@
+"""How figures, durations, states and other people's texts are written on a page."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+STATE_COLOURS = {
+    "queued": "gray",
+    "starting": "blue",
+    "running": "blue",
+    "paused": "orange",
+    "stopping": "orange",
+    "finished": "green",
+    "stopped": "gray",
+    "failed": "red",
+    "lost": "red",
+}
+STATE_ICONS = {
+    "queued": "hourglass_empty",
+    "starting": "hourglass_top",
+    "running": "play_arrow",
+    "paused": "pause",
+    "stopping": "stop_circle",
+    "finished": "check_circle",
+    "stopped": "stop",
+    "failed": "error",
+    "lost": "link_off",
+}
+ALIVE = frozenset({"queued", "starting", "running", "paused", "stopping"})
+"""States that can change by themselves or by a command from elsewhere: worth a timer."""
+
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:&=^@/])")
+
+
+def plain(text: object) -> str:
+    """`text` so that Markdown shows it as it was typed: no link, no HTML, no formula."""
+    return _MARKDOWN.sub(r"\\\1", " ".join(str(text).split()))
+
+
+def count(number: float | None) -> str:
+    """12431 as `12,431`; None as a dash."""
+    return "–" if number is None else f"{round(number):,}"
+
+
+def figure(number: float | None, digits: int = 3) -> str:
+    """A measured number with three significant digits."""
+    if number is None:
+        return "–"
+    if number != 0 and abs(number) < 1e-3:
+        return f"{number:.2e}"
+    if abs(number) >= 1000:
+        return f"{number:,.0f}"
+    return f"{number:.{digits}g}"
+
+
+def percent(share: float | None) -> str:
+    """0.9987 as `99.9 %`, never rounded up to 100 %."""
+    if share is None:
+        return "–"
+    return "100 %" if share >= 1 else f"{int(share * 1000) / 10:.1f} %"
+
+
+def duration(seconds: float | None) -> str:
+    """`8 s`, `3 min 20 s`, `2 h 5 min`."""
+    if seconds is None:
+        return "–"
+    if seconds < 1:
+        return "under 1 s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+
+
+def size(n_bytes: float | None) -> str:
+    """Bytes with a decimal prefix."""
+    if n_bytes is None:
+        return "–"
+    value = float(n_bytes)
+    for unit in ("B", "kB", "MB"):
+        if value < 1000:
+            return f"{value:.3g} {unit}"
+        value /= 1000
+    return f"{value:.3g} GB"
+
+
+def run_title(run: Mapping[str, Any]) -> str:
+    """`12 · name · seed 3`, as typed: to be escaped where Markdown is read."""
+    name = run.get("name") or "unnamed"
+    return f"{run['run_id']} · {name} · seed {run.get('seed')}"
+
+
+def badge(state: str) -> str:
+    """A state as coloured Markdown with an icon."""
+    icon = STATE_ICONS.get(state, "help")
+    return f":{STATE_COLOURS.get(state, 'gray')}-badge[:material/{icon}: {state}]"
+
+
+def several(runs: Sequence[Any], noun: str = "run") -> str:
+    """`1 run`, `5 runs`."""
+    return f"{len(runs)} {noun}{'' if len(runs) == 1 else 's'}"
