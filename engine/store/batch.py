@@ -1,5 +1,6 @@
 """What new journal lines say: rows, events, snapshots, checkpoints, how far the run has come."""
 
+import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -7,7 +8,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 Line = dict[str, Any]
-Evaluation = tuple[int, dict[str, dict[str, float]]]
+Accuracies = tuple[int, dict[str, float]]
+"""step, {split: accuracy}"""
+
+_MOST = 1 << 62
 
 ENDINGS = {
     "finished": "finished",
@@ -19,6 +23,16 @@ ENDINGS = {
 """State of a run by the reason of its `end` line."""
 
 
+@dataclass(frozen=True, slots=True)
+class Points:
+    """Rows of `metrics`, column by column."""
+
+    steps: list[int] = field(default_factory=list[int])
+    splits: list[str] = field(default_factory=list[str])
+    metrics: list[str] = field(default_factory=list[str])
+    values: list[float] = field(default_factory=list[float])
+
+
 @dataclass(slots=True)
 class Batch:
     """The new lines of one run's journal, taken apart."""
@@ -26,10 +40,13 @@ class Batch:
     run_id: int
     attempt: int
     from_step: int
-    offset: int
+    byte_offset: int
+    """Where the journal goes on after these lines."""
+    earlier_seconds: float = 0.0
     n_lines: int = 0
     n_malformed: int = 0
-    evaluations: list[Evaluation] = field(default_factory=list[Evaluation])
+    points: Points = field(default_factory=Points)
+    accuracies: list[Accuracies] = field(default_factory=list[Accuracies])
     events: list[tuple[int, str, dict[str, Any], datetime]] = field(
         default_factory=list[tuple[int, str, dict[str, Any], datetime]]
     )
@@ -38,7 +55,6 @@ class Batch:
     acks: list[str] = field(default_factory=list[str])
     last_step: int = 0
     device: str | None = None
-    started: bool = False
     train_seconds: float | None = None
     steps_per_second: float | None = None
     rss_bytes: int | None = None
@@ -65,49 +81,59 @@ class Batch:
     def take(self, line: Line) -> bool:
         """Take in one line; False, and nothing taken, when it says nothing a journal may say."""
         try:
-            reader = self._readers[line["e"]]
-            reader(line)
-            self.last_step = max(self.last_step, int(line.get("s", 0)))
-        except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
+            self._readers[line["e"]](line)
+            self.last_step = max(self.last_step, _count(line.get("s", 0)))
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError, OSError):
             return False
         return True
 
     def _start(self, line: Line) -> None:
-        self.device = str(line["device"])
-        self.started = True
-        from_step = int(line["from_step"])
+        from_step, self.device = _count(line["from_step"]), _text(line["device"])
         self.last_step = max(self.last_step, from_step)
 
     def _evaluation(self, line: Line) -> None:
-        step = int(line["s"])
-        values = {
-            str(split): {str(metric): _number(value) for metric, value in metrics.items()}
+        step = _count(line["s"])
+        if self.attempt > 1 and step <= self.from_step:
+            return  # the earlier attempt has told it
+        rows = [
+            (split, metric, float(value))
             for split, metrics in line["v"].items()
-        }
-        if self.attempt == 1 or step > self.from_step:  # else the earlier attempt has told it
-            self.evaluations.append((step, values))
+            for metric, value in metrics.items()
+        ]
+        if not all(math.isfinite(value) for _, _, value in rows):
+            raise ValueError(rows)
+        _text("".join(split + metric for split, metric, _ in rows))
+        accuracy = {split: value for split, metric, value in rows if metric == "accuracy"}
+        if accuracy:
+            self.accuracies.append((step, accuracy))
+        for split, metric, value in rows:
+            self.points.steps.append(step)
+            self.points.splits.append(split)
+            self.points.metrics.append(metric)
+            self.points.values.append(value)
 
     def _snapshot(self, line: Line) -> None:
-        self.snapshots.append((int(line["s"]), str(line["kind"]), str(line["file"])))
+        self.snapshots.append((_count(line["s"]), _text(line["kind"]), _text(line["file"])))
 
     def _checkpoint(self, line: Line) -> None:
         self.checkpoints.append(
             {
-                "step": int(line["s"]),
-                "file": str(line["file"]),
-                "bytes": int(line["bytes"]),
-                "sha256": str(line["sha256"]),
+                "step": _count(line["s"]),
+                "file": _text(line["file"]),
+                "bytes": _count(line["bytes"]),
+                "sha256": _text(line["sha256"]),
                 "kept": bool(line["kept"]),
             }
         )
 
     def _event(self, line: Line) -> None:
         payload: dict[str, Any] = dict(line["payload"])
-        self.events.append((int(line["s"]), str(line["kind"]), payload, _time(line)))
+        _text(json.dumps(payload, ensure_ascii=False, allow_nan=False))
+        self.events.append((_count(line["s"]), _text(line["kind"]), payload, _time(line)))
 
     def _system(self, line: Line) -> None:
         rate, seconds = _number(line["steps_per_second"]), _number(line["train_seconds"])
-        rss, device = int(line["rss_bytes"]), int(line["device_bytes"])
+        rss, device = _count(line["rss_bytes"]), _count(line["device_bytes"])
         self.steps_per_second, self.train_seconds = rate, seconds
         self.rss_bytes, self.device_bytes = rss, device
 
@@ -115,14 +141,27 @@ class Batch:
         self.acks.append(str(line["id"]))
 
     def _end(self, line: Line) -> None:
-        reason, step, at = str(line["reason"]), int(line["s"]), _time(line)
+        reason, step, at = line["reason"], _count(line["s"]), _time(line)
         if reason not in ENDINGS:
             raise ValueError(reason)
         seconds, rate = _number(line["train_seconds"]), _number(line["steps_per_second"])
-        self.message, self.ended, self.ended_at = str(line["message"]), reason, at
+        self.message, self.ended, self.ended_at = _text(line["message"]), reason, at
         self.train_seconds, self.steps_per_second = seconds, rate
         if reason == "diverged":
             self.events.append((step, reason, {"message": self.message}, at))
+
+
+def _count(value: Any) -> int:
+    number = int(value)
+    if not 0 <= number <= _MOST:
+        raise ValueError(value)
+    return number
+
+
+def _text(value: Any) -> str:
+    text = str(value)
+    text.encode()  # half a surrogate pair is no text, and would stop every later transaction
+    return text
 
 
 def _number(value: Any) -> float:

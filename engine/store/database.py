@@ -21,9 +21,14 @@ _PASSING = (
     duckdb.TransactionException,
     duckdb.ConnectionException,
 )
+_NOT_THE_FILES_FAULT = ("lock", "ermission denied", "No space left", "Is a directory")
 _PATIENCE_SECONDS = 10.0
 _MEMORY_SHARE = 0.25
 _MEMORY_BYTES = 4 << 30
+
+
+class UnreadableDatabase(StoreUnavailable):
+    """The file is there, nobody else holds it, and it is no database that can be opened."""
 
 
 class Database:
@@ -135,9 +140,11 @@ class Database:
     def _connect(self) -> None:
         try:
             connection = duckdb.connect(str(self.path), config=_settings(self.path))
+            connection.execute(_SCHEMA.read_text())
         except duckdb.Error as error:
-            raise StoreUnavailable(_told("opened", error)) from error
-        connection.execute(_SCHEMA.read_text())
+            passing = any(words in str(error) for words in _NOT_THE_FILES_FAULT)
+            kind = StoreUnavailable if passing or not self.path.exists() else UnreadableDatabase
+            raise kind(_told("opened", error)) from error
         self._connection = connection
 
 

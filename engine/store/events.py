@@ -64,7 +64,7 @@ def malformed_events(batches: Sequence[Batch]) -> list[Event]:
             payload = {**where, "lines": batch.n_malformed}
             told.append((batch.run_id, batch.last_step, "malformed_journal", payload, now()))
         if batch.cut_from is not None:
-            payload = {**where, "stored_bytes": batch.cut_from, "bytes": batch.offset}
+            payload = {**where, "stored_bytes": batch.cut_from, "bytes": batch.byte_offset}
             told.append((batch.run_id, batch.last_step, "journal_cut", payload, now()))
     return told
 

@@ -1,17 +1,20 @@
 """How journals become rows: new lines, and how far they were read, in one transaction."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 
-from engine.store.batch import ENDINGS, Batch
+from engine.store.attempts import begin_attempt
+from engine.store.batch import ENDINGS, Batch, Points
 from engine.store.database import Connection, Database
 from engine.store.events import insert_events, malformed_events
 from engine.store.markers import Markers
 from engine.store.reading import Position, read_batch
-from engine.store.rows import insert, with_table
+from engine.store.rows import insert, numbers, unnested
 from engine.store.snapshots import insert_snapshots
 
 
@@ -42,6 +45,15 @@ class Ingest:
     def __init__(self, database: Database, markers: Markers) -> None:
         self._database, self._markers = database, markers
         self._positions: dict[int, Position] = {}
+
+    def begin_attempt(
+        self, cursor: Connection, run_id: int, *, attempt: int, from_step: int
+    ) -> None:
+        """Forget what lies past `from_step` and turn to the journal of `attempt`."""
+        self.forget(run_id)
+        begin_attempt(cursor, run_id, attempt=attempt, from_step=from_step)
+        self._markers.refold(cursor, run_id)
+        self._markers.forget(run_id)
 
     def forget(self, run_id: int) -> None:
         """Read the run's position from the database the next time."""
@@ -94,65 +106,63 @@ class Ingest:
                 self._markers.forget(batch.run_id)
             raise
         for batch in batches:
-            self._positions[batch.run_id] = Position(batch.attempt, batch.from_step, batch.offset)
+            known = self._positions[batch.run_id]
+            self._positions[batch.run_id] = replace(known, offset=batch.byte_offset)
             if batch.ended is not None:
                 self._markers.forget(batch.run_id)
 
 
 def _positions(cursor: Connection, run_ids: Sequence[int]) -> dict[int, Position]:
     rows = cursor.execute(
+        f"""
+        SELECT run_id, max(attempt), arg_max(from_step, attempt), arg_max(byte_offset, attempt),
+            sum(train_seconds) - arg_max(train_seconds, attempt)
+        FROM journals WHERE run_id IN {numbers(run_ids)} GROUP BY run_id
         """
-        SELECT run_id, max(attempt), arg_max(from_step, attempt), arg_max(byte_offset, attempt)
-        FROM journals WHERE list_contains(?, run_id) GROUP BY run_id
-        """,
-        [list(run_ids)],
     ).fetchall()
     return {run_id: Position(*rest) for run_id, *rest in rows}
 
 
 def _insert_evaluations(cursor: Connection, batches: Sequence[Batch]) -> None:
-    rows = [
-        (batch.run_id, step, split, metric, value)
-        for batch in batches
-        for step, values in batch.evaluations
-        for split, metrics in values.items()
-        for metric, value in metrics.items()
-    ]
-    if not rows:
+    points = [(batch.run_id, batch.points) for batch in batches if batch.points.steps]
+    if not points:
         return
-    run_ids, steps, splits, metrics, values = zip(*rows, strict=True)
+    run_ids = np.repeat([run for run, _ in points], [len(p.steps) for _, p in points])
     given = {
         "run_id": pa.array(run_ids, pa.int32()),
-        "step": pa.array(steps, pa.int64()),
-        "split": pa.array(splits, pa.string()),
-        "metric": pa.array(metrics, pa.string()),
-        "value": pa.array(values, pa.float64()),
+        "step": pa.array(list(chain.from_iterable(p.steps for _, p in points)), pa.int64()),
+        "split": pa.array(list(chain.from_iterable(p.splits for _, p in points)), pa.string()),
+        "metric": pa.array(list(chain.from_iterable(p.metrics for _, p in points)), pa.string()),
+        "value": pa.array(list(chain.from_iterable(p.values for _, p in points)), pa.float64()),
     }
     insert(cursor, "metrics", given)
-    newest = {(row[0], row[2], row[3]): row for row in rows}
-    _update_latest(cursor, list(newest.values()))
+    _update_latest(cursor, points)
 
 
-def _update_latest(cursor: Connection, rows: Sequence[tuple[int, int, str, str, float]]) -> None:
-    run_ids, steps, splits, metrics, values = zip(*rows, strict=True)
-    given = pa.table(
+_LATEST = """
+MERGE INTO latest USING {new} AS new USING (run_id, split, metric)
+WHEN MATCHED THEN UPDATE SET step = new.step, value = new.value
+WHEN NOT MATCHED THEN INSERT (run_id, split, metric, step, value)
+    VALUES (new.run_id, new.split, new.metric, new.step, new.value)
+"""
+
+
+def _update_latest(cursor: Connection, points: Sequence[tuple[int, Points]]) -> None:
+    newest = {
+        (run_id, split, metric): (step, value)
+        for run_id, p in points
+        for split, metric, step, value in zip(p.splits, p.metrics, p.steps, p.values, strict=True)
+    }
+    new, parameters = unnested(
         {
-            "run_id": pa.array(run_ids, pa.int32()),
-            "split": pa.array(splits, pa.string()),
-            "metric": pa.array(metrics, pa.string()),
-            "step": pa.array(steps, pa.int64()),
-            "value": pa.array(values, pa.float64()),
+            "run_id": ("INTEGER", [key[0] for key in newest]),
+            "split": ("VARCHAR", [key[1] for key in newest]),
+            "metric": ("VARCHAR", [key[2] for key in newest]),
+            "step": ("BIGINT", [step for step, _ in newest.values()]),
+            "value": ("DOUBLE", [value for _, value in newest.values()]),
         }
     )
-    with_table(
-        cursor,
-        """
-        MERGE INTO latest USING given USING (run_id, split, metric)
-        WHEN MATCHED THEN UPDATE SET step = given.step, value = given.value
-        WHEN NOT MATCHED THEN INSERT
-        """,
-        given,
-    )
+    cursor.execute(_LATEST.format(new=new), parameters)
 
 
 def _insert_checkpoints(cursor: Connection, batches: Sequence[Batch]) -> None:
@@ -167,56 +177,56 @@ def _insert_checkpoints(cursor: Connection, batches: Sequence[Batch]) -> None:
 
 
 _ADVANCE_JOURNALS = """
-UPDATE journals SET byte_offset = given.byte_offset, lines = journals.lines + given.n_lines,
-    malformed = journals.malformed + given.n_malformed,
-    train_seconds = coalesce(given.train_seconds, journals.train_seconds)
-FROM given WHERE journals.run_id = given.run_id AND journals.attempt = given.attempt
+UPDATE journals SET byte_offset = new.byte_offset, lines = lines + n_lines,
+    malformed = malformed + n_malformed,
+    train_seconds = coalesce(new.train_seconds, journals.train_seconds)
+FROM {new} AS new WHERE journals.run_id = new.run_id AND journals.attempt = new.attempt
 """
-
 _ADVANCE_RUNS = """
-UPDATE runs SET last_step = greatest(runs.last_step, given.last_step),
-    device = coalesce(given.device, runs.device),
-    steps_per_second = coalesce(given.steps_per_second, runs.steps_per_second),
-    rss_bytes = coalesce(given.rss_bytes, runs.rss_bytes),
-    device_bytes = coalesce(given.device_bytes, runs.device_bytes),
-    train_seconds = CASE WHEN given.train_seconds IS NULL THEN runs.train_seconds ELSE
-        (SELECT sum(train_seconds) FROM journals WHERE journals.run_id = runs.run_id) END,
-    finished_at = coalesce(given.ended_at, runs.finished_at),
-    state_reason = CASE WHEN given.state IS NOT NULL THEN given.message
-        WHEN given.started AND runs.state IN ('queued', 'starting') THEN ''
-        ELSE state_reason END,
-    state = CASE WHEN given.state IS NOT NULL THEN given.state
-        WHEN given.started AND runs.state IN ('queued', 'starting') THEN 'running'
-        ELSE runs.state END
-FROM given WHERE runs.run_id = given.run_id
+UPDATE runs SET last_step = greatest(runs.last_step, new.last_step),
+    train_seconds = coalesce(new.earlier_seconds + new.train_seconds, runs.train_seconds),
+    steps_per_second = coalesce(new.steps_per_second, runs.steps_per_second),
+    rss_bytes = coalesce(new.rss_bytes, runs.rss_bytes),
+    device_bytes = coalesce(new.device_bytes, runs.device_bytes)
+FROM {new} AS new WHERE runs.run_id = new.run_id
 """
+_COLUMNS = {
+    "run_id": "INTEGER",
+    "attempt": "INTEGER",
+    "byte_offset": "BIGINT",
+    "n_lines": "BIGINT",
+    "n_malformed": "BIGINT",
+    "last_step": "BIGINT",
+    "earlier_seconds": "DOUBLE",
+    "train_seconds": "DOUBLE",
+    "steps_per_second": "DOUBLE",
+    "rss_bytes": "BIGINT",
+    "device_bytes": "BIGINT",
+}
 
 
 def _advance(cursor: Connection, batches: Sequence[Batch]) -> None:
-    def column(name: str, kind: pa.DataType) -> pa.Array:
-        return pa.array([getattr(batch, name) for batch in batches], kind)
-
-    given = pa.table(
+    new, parameters = unnested(
         {
-            "run_id": column("run_id", pa.int32()),
-            "attempt": column("attempt", pa.int32()),
-            "byte_offset": column("offset", pa.int64()),
-            "n_lines": column("n_lines", pa.int64()),
-            "n_malformed": column("n_malformed", pa.int64()),
-            "last_step": column("last_step", pa.int64()),
-            "device": column("device", pa.string()),
-            "started": column("started", pa.bool_()),
-            "train_seconds": column("train_seconds", pa.float64()),
-            "steps_per_second": column("steps_per_second", pa.float64()),
-            "rss_bytes": column("rss_bytes", pa.int64()),
-            "device_bytes": column("device_bytes", pa.int64()),
-            "state": pa.array([ENDINGS.get(b.ended or "") for b in batches], pa.string()),
-            "ended_at": column("ended_at", pa.timestamp("us")),
-            "message": column("message", pa.string()),
+            name: (sql_type, [getattr(batch, name) for batch in batches])
+            for name, sql_type in _COLUMNS.items()
         }
     )
-    with_table(cursor, _ADVANCE_JOURNALS, given)
-    with_table(cursor, _ADVANCE_RUNS, given)
+    cursor.execute(_ADVANCE_JOURNALS.format(new=new), parameters)
+    cursor.execute(_ADVANCE_RUNS.format(new=new), parameters)
+    for batch in batches:
+        if batch.device is not None:
+            cursor.execute(
+                "UPDATE runs SET device = ?, state_reason = CASE WHEN state IN ('queued',"
+                " 'starting') THEN '' ELSE state_reason END, state = CASE WHEN state IN ('queued',"
+                " 'starting') THEN 'running' ELSE state END WHERE run_id = ?",
+                [batch.device, batch.run_id],
+            )
+        if batch.ended is not None:
+            cursor.execute(
+                "UPDATE runs SET state = ?, state_reason = ?, finished_at = ? WHERE run_id = ?",
+                [ENDINGS[batch.ended], batch.message, batch.ended_at, batch.run_id],
+            )
 
 
 def _together(earlier: Ingested | None, batch: Batch) -> Ingested:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from engine.measures.onset import NAME, Marker, OnsetDetector, Thresholds
-from engine.store.batch import Batch, Evaluation
+from engine.store.batch import Accuracies, Batch
 from engine.store.database import Connection
 from engine.store.rows import first, now
 
@@ -30,14 +30,14 @@ class Markers:
 
     def extend(self, cursor: Connection, batch: Batch) -> None:
         """Bring the run's markers up to date with rows that this transaction has inserted."""
-        if not batch.evaluations:
+        if not batch.accuracies:
             return
         detector = self._detectors.get(batch.run_id)
         if detector is None:
             self.refold(cursor, batch.run_id)
             return
-        for step, values in batch.evaluations:
-            _feed(detector, (step, values))
+        for evaluation in batch.accuracies:
+            _feed(detector, evaluation)
         self._write(cursor, batch.run_id, detector)
 
     def refold(self, cursor: Connection, run_id: int) -> None:
@@ -99,13 +99,13 @@ def _new_detector(cursor: Connection, run_id: int) -> OnsetDetector:
     )
 
 
-def _stored(cursor: Connection, run_id: int) -> Iterator[Evaluation]:
+def _stored(cursor: Connection, run_id: int) -> Iterator[Accuracies]:
     rows = cursor.execute(
         "SELECT step, split, value FROM metrics WHERE run_id = ? AND metric = 'accuracy'"
         " ORDER BY step",
         [run_id],
     )
-    values: dict[str, dict[str, float]] = {}
+    values: dict[str, float] = {}
     at: int | None = None
     while chunk := rows.fetchmany(10_000):
         for step, split, value in chunk:
@@ -113,16 +113,12 @@ def _stored(cursor: Connection, run_id: int) -> Iterator[Evaluation]:
                 yield at, values
                 values = {}
             at = step
-            values[split] = {"accuracy": value}
+            values[split] = value
     if at is not None:
         yield at, values
 
 
-def _feed(detector: OnsetDetector, evaluation: Evaluation) -> None:
-    step, values = evaluation
-    found = {
-        split: metrics["accuracy"] for split, metrics in values.items() if "accuracy" in metrics
-    }
-    if found:
-        tests = {split: value for split, value in found.items() if split.startswith("test")}
-        detector.feed(step, found.get("train"), tests)
+def _feed(detector: OnsetDetector, evaluation: Accuracies) -> None:
+    step, accuracy = evaluation
+    tests = {split: value for split, value in accuracy.items() if split.startswith("test")}
+    detector.feed(step, accuracy.get("train"), tests)

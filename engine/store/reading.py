@@ -19,6 +19,8 @@ class Position:
     attempt: int
     from_step: int
     offset: int
+    earlier_seconds: float
+    """Training alone, the run's earlier attempts."""
 
 
 def journal_file(folder: Path, attempt: int) -> Path:
@@ -65,14 +67,14 @@ def _whole_lines(descriptor: int, offset: int) -> bytes:
 
 
 def _parsed(content: bytes, batch: Batch) -> Batch:
-    for text in content.split(b"\n")[:-1]:
+    for text in content.decode(errors="replace").split("\n")[:-1]:
         batch.n_lines += 1
         if not batch.take(_object(text)):
             batch.n_malformed += 1
     return batch
 
 
-def _object(text: bytes) -> dict[str, Any]:
+def _object(text: str) -> dict[str, Any]:
     try:
         line = json.loads(text)
     except ValueError:
@@ -87,4 +89,10 @@ def _cut(run_id: int, position: Position, size: int) -> Batch:
 
 
 def _empty(run_id: int, position: Position, offset: int) -> Batch:
-    return Batch(run_id, position.attempt, position.from_step, offset)
+    return Batch(
+        run_id,
+        position.attempt,
+        from_step=position.from_step,
+        byte_offset=offset,
+        earlier_seconds=position.earlier_seconds,
+    )

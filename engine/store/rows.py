@@ -17,18 +17,22 @@ def now() -> datetime:
     return datetime.now(UTC).replace(tzinfo=None)
 
 
+def unnested(columns: Mapping[str, tuple[str, Sequence[Any]]]) -> tuple[str, Row]:
+    """A few rows as a subquery and its parameters: {name: (SQL type, values)}.
+
+    For updates of some rows at every tick; takes half the time of a registered Arrow table.
+    """
+    listed = ", ".join(
+        f"unnest(${name}::{sql_type}[]) AS {name}" for name, (sql_type, _) in columns.items()
+    )
+    return f"(SELECT {listed})", {name: list(values) for name, (_, values) in columns.items()}
+
+
 def insert(cursor: Connection, table: str, columns: Mapping[str, pa.Array]) -> None:
     """Append many rows at once; `executemany` would be a hundred times slower."""
-    given = pa.table(dict(columns))
-    if given.num_rows:
-        names = ", ".join(f'"{column}"' for column in columns)
-        with_table(cursor, f"INSERT INTO {table} ({names}) SELECT {names} FROM given", given)
-
-
-def with_table(cursor: Connection, sql: str, given: pa.Table) -> None:
-    """Run a statement that calls the table `given`; after a failure the cursor is given up."""
-    cursor.register("given", given)
-    cursor.execute(sql)
+    names = ", ".join(f'"{column}"' for column in columns)
+    cursor.register("given", pa.table(dict(columns)))
+    cursor.execute(f"INSERT INTO {table} ({names}) SELECT {names} FROM given")
     cursor.unregister("given")
 
 

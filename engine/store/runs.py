@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -12,7 +13,7 @@ from engine.errors import RunNotFound
 from engine.measures.onset import Thresholds, phase
 from engine.store.database import Connection, Database
 from engine.store.markers import stored_markers
-from engine.store.rows import Row, fetch, first, now
+from engine.store.rows import Row, fetch, first, now, numbers
 from engine.store.written import checked_name, checked_notes, checked_tags
 
 ENDED = ("paused", "finished", "stopped", "failed", "lost")
@@ -31,18 +32,27 @@ def create_run(
     tags: Sequence[str],
     notes: str,
     code_version: str,
+    run_id: int | None = None,
+    created: datetime | None = None,
 ) -> int:
-    """Add a queued run and return its number, which no other run ever had."""
+    """Add a queued run and return its number, which no other run ever had.
+
+    A number and a time are given only when a lost database is rebuilt.
+    """
     written = [checked_name(name), checked_tags(tags), checked_notes(notes)]
-    cursor.execute("UPDATE counters SET value = value + 1 WHERE name = 'run_id'")
-    (run_id,) = first(cursor, "SELECT value FROM counters WHERE name = 'run_id'") or (1,)
+    if run_id is None:
+        (last,) = first(cursor, "SELECT value FROM counters WHERE name = 'run_id'") or (0,)
+        run_id = int(last) + 1
+    cursor.execute(
+        "UPDATE counters SET value = greatest(value, ?) WHERE name = 'run_id'", [run_id]
+    )
     cursor.execute(
         """
         INSERT INTO runs (run_id, created, state, state_reason, last_step, parent_run, parent_step,
             sweep_id, code_version, train_seconds, attempt, config, name, tags, notes)
         VALUES (?, ?, 'queued', '', 0, ?, ?, ?, ?, 0, 0, '{}', ?, ?, ?)
         """,
-        [run_id, now(), *parent, sweep_id, code_version, *written],
+        [run_id, created or now(), *parent, sweep_id, code_version, *written],
     )
     set_config(cursor, run_id, config)
     return run_id
@@ -122,27 +132,24 @@ def require_run(cursor: Connection, run_id: int) -> None:
 
 
 _RUNS = """
-WITH chosen AS (SELECT * FROM runs WHERE $wanted IS NULL OR list_contains($wanted, run_id)),
-newest AS (
+WITH newest AS (
     SELECT run_id, map_from_entries(list((split || '/' || metric, value))) AS latest
-    FROM latest WHERE metric IN ('accuracy', 'loss') GROUP BY run_id),
-markers AS (
-    SELECT run_id, list({'step': step, 'kind': kind, 'detector': detector, 'value': value,
-        'payload': payload::VARCHAR} ORDER BY step) AS markers
-    FROM events WHERE detector != '' GROUP BY run_id),
-diverged AS (
-    SELECT DISTINCT run_id, true AS diverged FROM events
-    WHERE kind = 'diverged' AND run_id IN (SELECT run_id FROM chosen WHERE state = 'failed'))
-SELECT chosen.*, latest, markers, coalesce(diverged, false) AS diverged
-FROM chosen LEFT JOIN newest USING (run_id) LEFT JOIN markers USING (run_id)
-LEFT JOIN diverged USING (run_id) ORDER BY run_id
+    FROM latest WHERE metric IN ('accuracy', 'loss') {and_chosen} GROUP BY run_id),
+found AS (
+    SELECT run_id, list({{'step': step, 'kind': kind, 'detector': detector, 'value': value,
+        'payload': payload::VARCHAR}} ORDER BY step) AS found
+    FROM events WHERE (detector != '' OR kind = 'diverged') {and_chosen} GROUP BY run_id)
+SELECT runs.*, latest, found FROM runs
+LEFT JOIN newest USING (run_id) LEFT JOIN found USING (run_id)
+WHERE true {and_chosen} ORDER BY run_id
 """
 
 
 def list_runs(database: Database, run_ids: Sequence[int] | None) -> list[Row]:
     """Runs by number, with latest values, markers and phase; unknown numbers are left out."""
     with database.reading() as cursor:
-        rows = fetch(cursor, _RUNS, {"wanted": None if run_ids is None else list(run_ids)})
+        chosen = "" if run_ids is None else f"AND run_id IN {numbers(run_ids)}"
+        rows = fetch(cursor, _RUNS.format(and_chosen=chosen))
     return [_summary(row) for row in rows]
 
 
@@ -155,7 +162,8 @@ def queued_runs(database: Database) -> list[Row]:
 
 def _summary(row: Row) -> Row:
     latest: dict[str, float] = row.pop("latest") or {}
-    markers = stored_markers(row.pop("markers") or [])
+    found: list[Row] = row.pop("found") or []
+    markers = stored_markers(found)
     thresholds = json.loads(row["thresholds"]) if row["thresholds"] else {}
     splits = {key.split("/")[0] for key in latest}
     test = next((split for split in _TEST_SPLITS if split in splits), "test")
@@ -180,7 +188,7 @@ def _summary(row: Row) -> Row:
             state=row["state"],
             last_step=row["last_step"],
             test_accuracy=latest.get(f"{test}/accuracy"),
-            diverged=row["diverged"],
+            diverged=row["state"] == "failed" and any(e["kind"] == "diverged" for e in found),
             thresholds=Thresholds.parse(thresholds),
         ),
     }

@@ -1,18 +1,24 @@
 """What is recorded of all runs: the one object behind which DuckDB and SQL are."""
 
 import json
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
+from engine.home import RunFolder
 from engine.measures.onset import Thresholds
-from engine.store import attempts, curves, events, export, runs, select, snapshots
-from engine.store.database import Database
+from engine.store import curves, events, export, runs, select, snapshots
+from engine.store.about import remove_about, write_about
+from engine.store.database import Database, UnreadableDatabase
 from engine.store.ingest import Ingest, Ingested
 from engine.store.markers import Markers
+from engine.store.rebuild import move_aside, rebuild
 from engine.store.rows import Row, fetch
+
+log = logging.getLogger(__name__)
 
 
 class Store:
@@ -24,8 +30,15 @@ class Store:
     """
 
     def __init__(self, path: Path) -> None:
-        self._database = Database(path)
+        self._runs_folder = path.parent / "runs"
         self._markers = Markers()
+        try:
+            self._database = Database(path)
+        except UnreadableDatabase as error:
+            aside = move_aside(path)
+            self._database = Database(path)
+            log.warning("%s; it is now %s, and is rebuilt from the journals", error, aside.name)
+            rebuild(self._database, Ingest(self._database, self._markers), self._runs_folder)
         self._ingest = Ingest(self._database, self._markers)
 
     # runs
@@ -44,7 +57,7 @@ class Store:
     ) -> int:
         """Add a queued run; returns its number, which no other run ever had."""
         with self._database.writing() as cursor:
-            return runs.create_run(
+            run_id = runs.create_run(
                 cursor,
                 name=name,
                 config=config,
@@ -54,6 +67,8 @@ class Store:
                 notes=notes,
                 code_version=code_version,
             )
+        self._write_about(run_id)
+        return run_id
 
     def set_state(self, run_id: int, state: str, reason: str = "") -> None:
         """Change a run's state; the reason is in words. Raises RunNotFound."""
@@ -72,6 +87,7 @@ class Store:
         """Change what is given. Raises RunNotFound, and SettingsError for texts too long."""
         with self._database.writing() as cursor:
             runs.update_run(cursor, run_id, name=name, tags=tags, notes=notes, config=config)
+        self._write_about(run_id)
 
     def delete_run(self, run_id: int) -> None:
         """Remove a run and everything recorded of it. Raises RunNotFound."""
@@ -79,6 +95,7 @@ class Store:
             runs.delete_run(cursor, run_id)
             self._ingest.forget(run_id)
             self._markers.forget(run_id)
+        remove_about(self._folder(run_id))
 
     def runs(self, run_ids: Sequence[int] | None = None) -> list[Row]:
         """Runs by number: columns of the table, latest values, markers and phase."""
@@ -93,14 +110,12 @@ class Store:
     def begin_attempt(self, run_id: int, attempt: int, from_step: int) -> None:
         """Forget what lies past `from_step` and turn to the journal of `attempt`.
 
-        What is left of the earlier attempt's journal must have been ingested. Raises RunNotFound.
+        What is left of the earlier attempt's journal is ingested first. Raises RunNotFound.
         """
+        self.ingest(run_id, self._folder(run_id).path)
         with self._database.writing() as cursor:
             runs.require_run(cursor, run_id)
-            self._ingest.forget(run_id)
-            attempts.begin_attempt(cursor, run_id, attempt=attempt, from_step=from_step)
-            self._markers.refold(cursor, run_id)
-            self._markers.forget(run_id)
+            self._ingest.begin_attempt(cursor, run_id, attempt=attempt, from_step=from_step)
 
     def ingest(self, run_id: int, folder: Path) -> Ingested:
         """Store every line that the run's journal has beyond what is stored."""
@@ -200,3 +215,10 @@ class Store:
     def close(self) -> None:
         """Close the database; calls after this raise StoreUnavailable."""
         self._database.close()
+
+    def _write_about(self, run_id: int) -> None:
+        for row in self.runs([run_id]):
+            write_about(self._folder(run_id), row)
+
+    def _folder(self, run_id: int) -> RunFolder:
+        return RunFolder(self._runs_folder / str(run_id))

@@ -1,0 +1,62 @@
+"""What is known of a run besides its journals, beside them: enough to rebuild a lost database."""
+
+import contextlib
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from engine.home import RunFolder, atomic_write
+from engine.store.rows import Row
+
+_FILE = "about.json"
+
+
+class About(BaseModel):
+    """A run as people and the queue see it."""
+
+    name: str = ""
+    created: datetime | None = None
+    sweep_id: str | None = None
+    parent_run: int | None = None
+    parent_step: int | None = None
+    tags: list[str] = []
+    notes: str = ""
+    code_version: str = ""
+    config: dict[str, Any] = {}
+
+
+def write_about(folder: RunFolder, row: Row) -> None:
+    """Write down what the database holds of a run.
+
+    On a full disk the file is left out: the database has it, and the next change writes it again.
+    """
+    about = About.model_validate({name: row[name] for name in About.model_fields})
+    with contextlib.suppress(OSError):
+        atomic_write(folder.create().path / _FILE, about.model_dump_json(indent=1).encode())
+
+
+def read_about(folder: RunFolder) -> About:
+    """What was written down; where that is missing, what `config.json` says."""
+    try:
+        about = About.model_validate_json((folder.path / _FILE).read_bytes())
+    except (OSError, ValidationError):
+        about = About(name=f"run {folder.path.name}", config=_config(folder))
+    if about.created is None:
+        modified = folder.path.stat().st_mtime
+        about = about.model_copy(update={"created": datetime.fromtimestamp(modified, UTC)})
+    return about
+
+
+def remove_about(folder: RunFolder) -> None:
+    """Forget the run, so that no rebuild brings it back."""
+    (folder.path / _FILE).unlink(missing_ok=True)
+
+
+def _config(folder: RunFolder) -> dict[str, Any]:
+    try:
+        config = json.loads(folder.config.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return config if isinstance(config, dict) else {}

@@ -1,0 +1,73 @@
+"""How a lab gets its database back from the folders of its runs."""
+
+import json
+import time
+from pathlib import Path
+
+from engine.home import RunFolder
+from engine.store.about import read_about
+from engine.store.database import Database
+from engine.store.events import insert_events
+from engine.store.ingest import Ingest
+from engine.store.rows import now
+from engine.store.runs import create_run
+
+
+def move_aside(path: Path) -> Path:
+    """Rename a database that cannot be opened, and its log; returns the new name."""
+    aside = path.with_name(f"{path.name}.unreadable-{time.time_ns()}")
+    path.rename(aside)
+    log = path.with_name(f"{path.name}.wal")
+    if log.exists():
+        log.rename(aside.with_name(f"{aside.name}.wal"))
+    return aside
+
+
+def rebuild(database: Database, ingest: Ingest, runs_folder: Path) -> list[int]:
+    """Fill an empty database from every run's journals; returns the runs, in order.
+
+    What people wrote comes from `about.json`; notes pinned to steps lived in the database alone.
+    A run whose last attempt has no end is `running` until somebody looks for its worker.
+    """
+    numbers = sorted(int(entry.name) for entry in runs_folder.glob("*") if entry.name.isdecimal())
+    for run_id in numbers:
+        _rebuild_run(database, ingest, run_id, RunFolder(runs_folder / str(run_id)))
+    return numbers
+
+
+def _rebuild_run(database: Database, ingest: Ingest, run_id: int, folder: RunFolder) -> None:
+    about = read_about(folder)
+    assert about.created is not None
+    with database.writing() as cursor:
+        create_run(
+            cursor,
+            name=about.name,
+            config=about.config,
+            sweep_id=about.sweep_id,
+            parent=(about.parent_run, about.parent_step),
+            tags=about.tags,
+            notes=about.notes,
+            code_version=about.code_version,
+            run_id=run_id,
+            created=about.created.replace(tzinfo=None),
+        )
+        if about.parent_run is not None:
+            payload = {"run": about.parent_run, "step": about.parent_step}
+            insert_events(cursor, [(run_id, about.parent_step or 0, "forked", payload, now())])
+    for attempt in range(1, folder.last_attempt() + 1):
+        from_step = _from_step(folder.journal(attempt))
+        with database.writing() as cursor:
+            ingest.begin_attempt(cursor, run_id, attempt=attempt, from_step=from_step)
+            cursor.execute("UPDATE runs SET state = 'starting' WHERE run_id = ?", [run_id])
+            if attempt > 1:
+                payload = {"attempt": attempt}
+                insert_events(cursor, [(run_id, from_step, "resumed", payload, now())])
+        ingest.many([run_id], lambda _: folder.path)
+
+
+def _from_step(journal: Path) -> int:
+    try:
+        with journal.open("rb") as file:
+            return max(0, int(json.loads(file.readline())["from_step"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0
