@@ -50,7 +50,7 @@ class Batch:
         self.step = step
         some = next(iter(self.configs.values()))
         self.training = some.training
-        self.device = device or pick_device(some.training.device)
+        self.device = device or pick_device(some.training)
         if self.device.type == "cuda":
             set_tf32(some.training.precision)
         training = [config.training for config in self.configs.values()]

@@ -1,29 +1,31 @@
 """Where a batch trains, and in which arithmetic the device multiplies."""
 
-from typing import Literal
-
 import torch
 
+from engine.config.training import TrainingSettings
 from engine.errors import NotPossible
 
 
-def pick_device(wanted: Literal["auto", "cpu", "cuda", "mps"]) -> torch.device:
-    """The device of that name; `auto` takes CUDA, then MPS, then the CPU.
+def pick_device(training: TrainingSettings) -> torch.device:
+    """The device that the settings name; `auto` takes CUDA, then MPS, then the CPU.
 
     Raises:
-        NotPossible: this machine has no such device.
+        NotPossible: this machine has no such device, or it cannot compute the loss as asked.
     """
-    present = {
+    usable = {
         "cuda": torch.cuda.is_available(),
-        "mps": torch.backends.mps.is_available(),
+        # Apple's devices have no float64
+        "mps": torch.backends.mps.is_available() and training.loss_precision == "float32",
         "cpu": True,
     }
+    wanted = training.device
     if wanted == "auto":
-        return torch.device(next(name for name, there in present.items() if there))
-    if not present[wanted]:
+        return torch.device(next(name for name, can in usable.items() if can))
+    if not usable[wanted]:
         raise NotPossible(
-            f"training.device is {wanted!r}, but torch finds no such device here. "
-            f"Choose one of {', '.join(n for n, there in present.items() if there)}, or auto."
+            f"training.device is '{wanted}', which cannot be used here with a loss in "
+            f"{training.loss_precision}. "
+            f"Choose one of: {', '.join(name for name, can in usable.items() if can)}, auto."
         )
     return torch.device(wanted)
 

@@ -8,13 +8,11 @@ import math
 import torch
 from torch import Tensor
 
+from engine.measures.attention import N_PROBE
 from engine.optim.schedule import rate_at
 from engine.trainer.batch import Batch
 from engine.trainer.events import Evaluated, Metrics, Snapshot
 from engine.trainer.examples import TRAIN_CAP, Examples
-
-SNAPSHOT_EXAMPLES = 256
-"""Attention maps are means over so many training examples."""
 
 
 def evaluate(batch: Batch) -> tuple[Evaluated, list[int]]:
@@ -37,7 +35,8 @@ def evaluate(batch: Batch) -> tuple[Evaluated, list[int]]:
     for name, split in batch.held_out.items():
         found[name, "loss"], found[name, "accuracy"] = _scores(batch, split)
     # one copy to the host, and so one wait for the device
-    table = torch.stack([values.to(torch.float64) for values in found.values()], 1).cpu().tolist()
+    precise = found["train", "loss"].dtype
+    table = torch.stack([values.to(precise) for values in found.values()], 1).cpu().tolist()
     values: dict[int, Metrics] = {}
     infinite: list[int] = []
     for (run, config), numbers in zip(batch.configs.items(), table, strict=True):
@@ -54,15 +53,16 @@ def evaluate(batch: Batch) -> tuple[Evaluated, list[int]]:
 
 
 def photograph(batch: Batch) -> Snapshot:
-    """Read the attention maps of every run off a few of its training examples."""
-    tokens = batch.feed.train.at(slice(0, SNAPSHOT_EXAMPLES)).tokens
-    maps = torch.cat(
-        [
-            batch.program.attention(group.leaves, tokens[group.rows]).mean(2)
-            for group in batch.weights.groups
-        ]
-    )
-    arrays = dict(zip(batch.runs, ({"attention": a} for a in maps.cpu().numpy()), strict=True))
+    """Read the attention maps of every run's heads, as one array [L, H, T, T] a run.
+
+    They are means over the first examples of the first held-out split, the same at each step.
+    """
+    probe = next(iter(batch.held_out.values())).at(slice(0, N_PROBE)).tokens
+    by_group = [
+        batch.program.attention(group.leaves, probe[group.rows]) for group in batch.weights.groups
+    ]
+    maps = torch.cat(by_group).cpu().numpy()
+    arrays = {run: {"attention": heads} for run, heads in zip(batch.runs, maps, strict=True)}
     return Snapshot(batch.step, "attention", arrays)
 
 

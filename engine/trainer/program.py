@@ -14,6 +14,7 @@ from torch.func import functional_call
 from data import TaskData
 from engine.config.training import TrainingSettings
 from engine.losses.cross_entropy import answer_loss, correct_answers
+from engine.measures.attention import attention_maps
 from engine.trainer.examples import Examples
 from engine.trainer.mapping import RunFunction, map_runs
 
@@ -31,7 +32,6 @@ class Program:
     def __init__(self, network: nn.Module, task: TaskData, training: TrainingSettings) -> None:
         network.matmul_dtype = MATMUL_DTYPES[training.precision]  # pyright: ignore[reportArgumentType]
         self._network = network
-        self._maps = _Maps(network)
         self._read = task.read_at
         self._n_classes = task.n_classes
         self._loss_dtype = LOSS_DTYPES[training.loss_precision]
@@ -81,12 +81,11 @@ class Program:
     @torch.no_grad()
     def attention(
         self, parameters: Mapping[str, Tensor], tokens: Int64[Tensor, "R B T"]
-    ) -> Float[Tensor, "R L B H T T"]:
-        """The attention maps of each run for some examples."""
+    ) -> Float[Tensor, "R L H T T"]:
+        """The mean attention map of each run's heads over some examples."""
 
         def maps(parameters: Mapping[str, Tensor], tokens: Tensor) -> tuple[Tensor]:
-            prefixed = {f"network.{name}": value for name, value in parameters.items()}
-            return (functional_call(self._maps, prefixed, (tokens,)),)
+            return (attention_maps(self._network, parameters, tokens, n_examples=0).mean,)
 
         return map_runs(maps, parameters, tokens)[0]
 
@@ -96,14 +95,3 @@ class Program:
         logits: Tensor = functional_call(self._network, dict(parameters), (tokens, self._read))
         loss = answer_loss(logits, targets, n_classes=self._n_classes, dtype=self._loss_dtype)
         return loss, logits
-
-
-class _Maps(nn.Module):
-    """A network whose forward is its attention maps: `functional_call` knows forward alone."""
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        return self.network.attention(tokens)  # pyright: ignore[reportCallIssue]
