@@ -28,6 +28,23 @@ class Expectation(Settings):
     seeds: int = 1
     """How many seeds, from 0 on, were seen to do so."""
 
+    def broken_by(self, *, memorised: int | None, grokked: int | None) -> list[str]:
+        """What a run did otherwise, given its markers' steps; nothing when it did as expected."""
+        if memorised is None or memorised > self.memorises_within:
+            return [f"memorised at {memorised}, expected within {self.memorises_within}"]
+        if grokked is None or self.groks_within is None:
+            as_expected = grokked is None and self.groks_within is None
+            return [] if as_expected else [f"grokked at {grokked}, expected {self.groks_within}"]
+        broken: list[str] = []
+        if grokked > self.groks_within:
+            broken.append(f"grokked at {grokked}, expected within {self.groks_within}")
+        delay = grokked / memorised
+        if delay < self.least_delay:
+            broken.append(f"delay {delay:.1f} times, expected at least {self.least_delay:g}")
+        if self.most_delay is not None and delay > self.most_delay:
+            broken.append(f"delay {delay:.1f} times, expected at most {self.most_delay:g}")
+        return broken
+
     def __str__(self) -> str:
         return self.sentence
 
@@ -46,7 +63,7 @@ _QUICK = RunConfig(
     task=ModularSettings(p=59, train_fraction=0.4),
     model=GPTSettings(d_model=64, n_heads=4, d_mlp=256),
     optimizer=AdamWSettings(learning_rate=5e-3, weight_decay=2.0),
-    training=TrainingSettings(steps=2000, eval_every=25),
+    training=TrainingSettings(steps=2000, eval_every=50),
 )
 
 _NO_DECAY = _QUICK.model_copy(
