@@ -14,6 +14,7 @@ from engine.config import (
     parse_json,
 )
 from engine.config.fields import SECTIONS, Setting, kinds, settings_of
+from engine.config.presets import PRESETS, Expectation, Preset
 from engine.errors import (
     EngineUnavailable,
     LabError,
@@ -25,12 +26,15 @@ from engine.errors import (
 )
 
 __all__ = [
+    "PRESETS",
     "SECTIONS",
     "EngineUnavailable",
+    "Expectation",
     "InvalidConfig",
     "Lab",
     "LabError",
     "NotPossible",
+    "Preset",
     "Problem",
     "QueryRefused",
     "RunConfig",

@@ -24,6 +24,9 @@ START_SECONDS = 30.0
 
 Answer = TypeVar("Answer")
 
+_started: list[subprocess.Popen[bytes]] = []
+"""Daemons that this process started: they outlive it, and are reaped here if they end before."""
+
 
 class Connection:
     """One Flight client, replaced when the daemon restarts."""
@@ -131,8 +134,9 @@ def _answers(client: flight.FlightClient) -> bool:
 
 def _start_daemon(home: Home) -> subprocess.Popen[bytes]:
     home.create()
+    _started[:] = [daemon for daemon in _started if daemon.poll() is None]
     with home.daemon_log.open("ab") as log:
-        return subprocess.Popen(
+        daemon = subprocess.Popen(
             [sys.executable, "-m", "engine", "serve"],
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -141,6 +145,8 @@ def _start_daemon(home: Home) -> subprocess.Popen[bytes]:
             env={**os.environ, ENVIRONMENT: str(home.path)},
             cwd=Path(__file__).parents[2],
         )
+    _started.append(daemon)
+    return daemon
 
 
 def _gone(call: str) -> str:

@@ -10,7 +10,7 @@ from engine.config import RunConfig, parse_config
 from engine.daemon.estimate import estimate
 from engine.daemon.health import health
 from engine.daemon.supervisor import Supervisor
-from engine.errors import SettingsError
+from engine.errors import RunNotFound, SettingsError
 from engine.home import Home
 from engine.store import Store
 
@@ -24,7 +24,7 @@ class Calls:
         self._home, self._store, self._supervisor = home, store, supervisor
         self.answers: Mapping[str, Callable[..., Any]] = {
             "ping": lambda: "pong",
-            "runs": store.runs,
+            "runs": self._runs,
             "version": store.version,
             "events": store.events,
             "snapshot_steps": store.snapshot_steps,
@@ -51,6 +51,13 @@ class Calls:
             "snapshot": store.snapshot,
             "select": store.select,
         }
+
+    def _runs(self, run_ids: Sequence[int] | None) -> list[dict[str, Any]]:
+        rows = self._store.runs(run_ids)
+        missing = sorted(set(run_ids or ()) - {row["run_id"] for row in rows})
+        if missing:
+            raise RunNotFound(f"there is no run {missing[0]}; it may have been deleted")
+        return rows
 
     def _launch(
         self, *, config: Mapping[str, Any], name: str, seeds: int, tags: Sequence[str], notes: str

@@ -1,4 +1,4 @@
-"""How long a worker may take to obey: what is said while it does not, and what is done in the end."""
+"""How long a worker may take to obey, what is said meanwhile, and what is done in the end."""
 
 import secrets
 from dataclasses import dataclass, field

@@ -1,0 +1,100 @@
+"""The command line: what it prints, and with which status it ends."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine import PRESETS
+from engine.cli.main import main
+
+TINY = [
+    *("--set", "task.p=11", "--set", "model.d_model=16", "--set", "model.n_heads=2"),
+    *("--set", "model.d_mlp=32", "--set", "training.steps=150"),
+]
+
+pytestmark = pytest.mark.usefixtures("home")
+
+
+def printed(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
+    assert main([*arguments, "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_presets_are_objects_with_what_they_promise(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = printed(capsys, "presets")
+    assert [row["name"] for row in rows] == list(PRESETS)
+    assert {"name", "task", "model", "description", "expectation"} == set(rows[0])
+
+
+def test_a_waited_for_run_prints_its_result(capsys: pytest.CaptureFixture[str]) -> None:
+    (row,) = printed(capsys, "run", "quick", *TINY, "--wait", "--name", "tiny")
+    assert set(row) == {
+        *("run_id", "name", "seed", "state", "steps", "seconds", "memorised_step"),
+        *("onset_step", "grokked_step", "train_accuracy", "test_accuracy", "steps_per_second"),
+    }
+    assert (row["name"], row["state"], row["steps"]) == ("tiny", "finished", 150)
+    assert row["seconds"] > 0
+
+
+def test_the_runs_are_listed_shown_queried_and_exported(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    printed(capsys, "run", "quick", *TINY, "--wait", "--seeds", "2")
+    assert [row["seed"] for row in printed(capsys, "list")] == [0, 1]
+    assert printed(capsys, "show", "2")["run_id"] == 2
+    (count,) = printed(capsys, "sql", "SELECT count(DISTINCT run_id) AS n FROM metrics")
+    assert count == {"n": 2}
+    for suffix in ("parquet", "csv", "json"):
+        file = tmp_path / f"curves.{suffix}"
+        assert printed(capsys, "export", "1", "2", "--to", str(file))["bytes"] > 1000
+    fork = printed(capsys, "fork", "1", "--at", "100", "--set", "optimizer.weight_decay=0")
+    assert fork["parent_run"] == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ("run qick", "no preset is called 'qick'; did you mean 'quick'?"),
+        (
+            "run quick --set optimizer.learning_rate=7",
+            "optimizer.learning_rate must lie between 1e-06 and 1, got 7",
+        ),
+        ("run quick --set task.pp=7", "task (modular) has no setting 'pp'; did you mean 'p'?"),
+        ("run quick --seeds x", "argument --seeds: invalid int value: 'x'"),
+        ("launch", "argument COMMAND: invalid choice: 'launch'"),
+        ("bench speed", "no measurement is called 'speed'"),
+        ("serve --listen 0.0.0.0:1", "--listen 0.0.0.0:1 is not offered"),
+    ],
+)
+def test_unusable_arguments_end_with_status_2_and_one_sentence(
+    arguments: str, sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments.split()) == 2
+    assert capsys.readouterr().err.startswith(sentence)
+
+
+@pytest.mark.parametrize("verb", ["show", "pause", "resume", "stop", "kill", "delete"])
+def test_an_unknown_run_is_named(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([verb, "99"]) == 2
+    assert "99" in capsys.readouterr().err
+
+
+def test_a_query_that_is_no_select_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["sql", "DROP TABLE runs"]) == 2
+    assert "SELECT" in capsys.readouterr().err
+
+
+def test_the_doctor_finds_this_machine_well(capsys: pytest.CaptureFixture[str]) -> None:
+    facts = printed(capsys, "doctor")
+    assert facts["problems"] == []
+    assert facts["torch"].startswith("2.13.0")
+
+
+def test_the_front_door_loads_neither_torch_nor_database() -> None:
+    code = "import sys, engine; print({'torch', 'duckdb', 'streamlit'} & set(sys.modules))"
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert answer.stdout.strip() == "set()"
