@@ -41,18 +41,15 @@ def insert_events(cursor: Connection, events: Sequence[Event]) -> None:
     if not events:
         return
     run_ids, steps, kinds, payloads, times = zip(*events, strict=True)
-    insert(
-        cursor,
-        "events",
-        {
-            "run_id": pa.array(run_ids, pa.int32()),
-            "step": pa.array(steps, pa.int64()),
-            "kind": pa.array(kinds, pa.string()),
-            "detector": pa.array([""] * len(events), pa.string()),
-            "payload": pa.array([json.dumps(payload) for payload in payloads], pa.string()),
-            "at": pa.array(times, pa.timestamp("us")),
-        },
-    )
+    given = {
+        "run_id": pa.array(run_ids, pa.int32()),
+        "step": pa.array(steps, pa.int64()),
+        "kind": pa.array(kinds, pa.string()),
+        "detector": pa.array([""] * len(events), pa.string()),
+        "payload": pa.array([json.dumps(payload) for payload in payloads], pa.string()),
+        "at": pa.array(times, pa.timestamp("us")),
+    }
+    insert(cursor, "events", pa.table(given))
 
 
 def malformed_events(batches: Sequence[Batch]) -> list[Event]:

@@ -135,7 +135,7 @@ def _insert_evaluations(cursor: Connection, batches: Sequence[Batch]) -> None:
         "metric": pa.array(list(chain.from_iterable(p.metrics for _, p in points)), pa.string()),
         "value": pa.array(list(chain.from_iterable(p.values for _, p in points)), pa.float64()),
     }
-    insert(cursor, "metrics", given)
+    insert(cursor, "metrics", pa.table(given))
     _update_latest(cursor, points)
 
 

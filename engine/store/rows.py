@@ -28,10 +28,10 @@ def unnested(columns: Mapping[str, tuple[str, Sequence[Any]]]) -> tuple[str, Row
     return f"(SELECT {listed})", {name: list(values) for name, (_, values) in columns.items()}
 
 
-def insert(cursor: Connection, table: str, columns: Mapping[str, pa.Array]) -> None:
+def insert(cursor: Connection, table: str, given: pa.Table) -> None:
     """Append many rows at once; `executemany` would be a hundred times slower."""
-    names = ", ".join(f'"{column}"' for column in columns)
-    cursor.register("given", pa.table(dict(columns)))
+    names = ", ".join(f'"{column}"' for column in given.column_names)
+    cursor.register("given", given)
     cursor.execute(f"INSERT INTO {table} ({names}) SELECT {names} FROM given")
     cursor.unregister("given")
 

@@ -53,15 +53,15 @@ def insert_snapshots(
                 for layer, head, values in heads
             ]
     if rows:
-        table = pa.Table.from_pylist(rows, schema=_SCHEMA)
-        insert(cursor, "snapshots", {name: table[name] for name in table.column_names})
+        insert(cursor, "snapshots", pa.Table.from_pylist(rows, schema=_SCHEMA))
     insert_events(cursor, unreadable)
 
 
 def read_heads(folder: Path, file: str) -> Iterator[tuple[int, int, np.ndarray]]:
     """(layer, head, float32 matrix) of a snapshot file in a run's folder.
 
-    The file holds one tensor, layers on dimension 0 and heads on dimension 1.
+    The file holds `layer0`, `layer1` … with heads on dimension 0, or one tensor with layers on
+    dimension 0 and heads on dimension 1.
 
     Raises:
         ValueError: the file lies outside the folder, or holds something else.
@@ -69,12 +69,22 @@ def read_heads(folder: Path, file: str) -> Iterator[tuple[int, int, np.ndarray]]
     path = (folder / file).resolve()
     if not path.is_relative_to(folder.resolve()):
         raise ValueError(f"snapshot files lie in the run's folder, got {file}")
-    tensors = list(safetensors.numpy.load_file(path).values())
-    if len(tensors) != 1 or tensors[0].ndim < 3:
-        shapes = [tensor.shape for tensor in tensors]
-        raise ValueError(f"a snapshot is one tensor of layers and heads, got shapes {shapes}")
-    for layer, head in np.ndindex(tensors[0].shape[:2]):
-        yield layer, head, np.ascontiguousarray(tensors[0][layer, head], dtype="<f4")
+    layers = _layers(safetensors.numpy.load_file(path))
+    for layer, heads in enumerate(layers):
+        for head, values in enumerate(heads):
+            yield layer, head, np.ascontiguousarray(values, dtype="<f4")
+
+
+def _layers(tensors: dict[str, np.ndarray]) -> list[np.ndarray]:
+    ours = [tensors.get(f"layer{number}") for number in range(len(tensors))]
+    found = [tensor for tensor in ours if tensor is not None and tensor.ndim == 3]
+    if found and len(found) == len(tensors):
+        return found
+    only = list(tensors.values())
+    if len(only) == 1 and only[0].ndim == 4:
+        return list(only[0])
+    shapes = {name: tensor.shape for name, tensor in tensors.items()}
+    raise ValueError(f"a snapshot holds heads by layer, got {shapes}")
 
 
 def snapshot_steps(database: Database, run_id: int, kind: str) -> list[int]:

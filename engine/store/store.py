@@ -200,7 +200,7 @@ class Store:
                 cursor, "SELECT * FROM checkpoints WHERE run_id = ? ORDER BY step", [run_id]
             )
 
-    def select(self, sql: str, *, limit: int = 10_000, timeout_seconds: float = 10) -> pa.Table:
+    def select(self, sql: str, *, limit: int = 10_000, timeout_seconds: float = 10.0) -> pa.Table:
         """The first `limit` rows of a single SELECT, or QueryRefused."""
         return select.select(self._database, sql, limit=limit, timeout_seconds=timeout_seconds)
 
