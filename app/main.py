@@ -1,16 +1,22 @@
 """Where the page starts: `streamlit run app/main.py`."""
 
+from pathlib import Path
+
 import streamlit as st
 
 from app import faults
 
-st.set_page_config(page_title="Grokking Lab", page_icon=":material/auto_graph:", layout="wide")
+_ICON = Path(__file__).parent / "static" / "icon.svg"
+_COMPACT = "<style>.stMainBlockContainer { padding-top: 3.4rem; padding-bottom: 2rem; }</style>"
+
+st.set_page_config(page_title="Grokking Lab", page_icon=_ICON, layout="wide")
+st.html(_COMPACT)
 
 page = st.navigation(
     [
-        st.Page("pages/launch.py", title="Launch", icon=":material/rocket_launch:", default=True),
-        st.Page("pages/live.py", title="Live", icon=":material/monitoring:"),
-        st.Page("pages/runs.py", title="Runs", icon=":material/table_rows:"),
+        st.Page("views/launch.py", title="Launch", icon=":material/rocket_launch:", default=True),
+        st.Page("views/live.py", title="Live", icon=":material/monitoring:"),
+        st.Page("views/runs.py", title="Runs", icon=":material/table_rows:"),
     ],
     position="top",
 )

@@ -17,7 +17,7 @@ from app.charts.palette import dash_scale, run_scale, split_scale
 TABLES = ("curves", "markers", "plateau", "chance")
 BUCKETS_A_DECADE = 40
 """Seeds are summarised in log buckets this fine: 6 % of the step."""
-_MARKER_ROOM = {"split": 52, "seeds": 52, "runs": 10}
+_MARKER_ROOM = {"split": 34, "seeds": 34, "runs": 8}
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +229,7 @@ def _chance_layers() -> list[alt.Chart]:
     rule = _named("chance").mark_rule(strokeDash=[2, 3], color="#8A9099").encode(y="value:Q")
     words = (
         _named("chance")
-        .mark_text(align="left", baseline="middle", dx=5)
+        .mark_text(align="left", baseline="middle", dx=5, clip=False)
         .encode(y="value:Q", x=alt.value("width"), text="label:N")
     )
     return [rule, words]
@@ -252,7 +252,11 @@ def _marker_layers(*, labelled: bool) -> list[alt.Chart]:
             _named("markers")
             .transform_filter("datum.label !== ''")
             .mark_text(
-                baseline="bottom", y={"expr": height}, fillOpacity={"expr": in_view}, color=colour
+                baseline="bottom",
+                clip=False,
+                y={"expr": height},
+                fillOpacity={"expr": in_view},
+                color=colour,
             )
             .encode(x="step:Q", text="label:N")
         )

@@ -18,7 +18,7 @@ Run = Mapping[str, Any]
 
 def panel(lab: Lab, runs: Sequence[Run]) -> None:
     """The maps of one of the runs on view; which one is in the address."""
-    st.markdown("**Attention** · row reads column, mean over examples")
+    st.markdown("**Attention** of every head, mean over examples")
     run = _chosen(runs)
     watch = session.watch()
     steps = watch.snapshot_steps(lab, run["run_id"])

@@ -33,8 +33,8 @@ def listing(events: Sequence[Row], *, several: bool) -> None:
     newest = sorted(events, key=lambda event: (event["step"] or 0, str(event.get("at"))))[::-1]
     lines = [line(event, several=several) for event in newest[:SHOWN]]
     if len(newest) > SHOWN:
-        lines.append(f"- and {len(newest) - SHOWN} earlier ones, in the export")
-    st.markdown("\n".join(lines))
+        lines.append(f"and {len(newest) - SHOWN} earlier ones, in the export")
+    st.markdown("  \n".join(lines))
 
 
 def line(event: Row, *, several: bool) -> str:
@@ -42,7 +42,7 @@ def line(event: Row, *, several: bool) -> str:
     icon = _ICONS.get(event["kind"], ":material/circle:")
     whose = f" run {event['run_id']}" if several else ""
     detail = _detail(event)
-    return f"- {icon} step **{count(event['step'])}**{whose} {plain(event['kind'])}{detail}"
+    return f"{icon} step **{count(event['step'])}**{whose} {plain(event['kind'])}{detail}"
 
 
 def _detail(event: Row) -> str:

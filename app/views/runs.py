@@ -16,7 +16,7 @@ def main() -> None:
     everything = session.lab().runs()
     if not everything:
         st.info("No run yet.", icon=":material/table_rows:")
-        st.page_link("pages/launch.py", label="Launch the first run", icon=":material/play_arrow:")
+        st.page_link("views/launch.py", label="Launch the first run", icon=":material/play_arrow:")
         return
     found = table.filtered(everything)
     st.caption(f"{several(found)} of {len(everything)}, newest first")
@@ -31,7 +31,7 @@ def _act(runs: Sequence[dict[str, Any]]) -> None:
     ids = [run["run_id"] for run in runs]
     with st.container(horizontal=True):
         st.page_link(
-            "pages/live.py",
+            "views/live.py",
             label=f"Look at {several(ids)}",
             icon=":material/monitoring:",
             query_params=links.of_runs(ids[: links.MAX_RUNS]),

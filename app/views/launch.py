@@ -12,7 +12,7 @@ from app.words import plain
 from engine import PRESETS, LabError, RunConfig, parse_json
 
 MAX_SEEDS = 16
-LIVE = "pages/live.py"
+LIVE = "views/live.py"
 
 
 def main() -> None:

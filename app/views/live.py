@@ -1,5 +1,6 @@
 """How is it going? Status, controls, curves, attention and events of the runs in the address."""
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -27,14 +28,19 @@ def main() -> None:
     if not everything:
         _empty()
         return
-    chosen = _picked(everything)
+    heading = st.container()
+    bar = st.container(horizontal=True, vertical_alignment="center", gap="small")
+    with bar:
+        chosen = _picked(everything)
     if not chosen:
         st.info("None of the runs in this address exists. Pick others above.")
         return
-    _title(chosen)
+    with heading:
+        _title(chosen)
+    with bar:
+        view = _view(chosen)
     controls.toolbar(chosen)
     controls.dialogs(chosen)
-    view = _view(chosen)
     states = tuple(str(run["state"]) for run in chosen)
     ticking = any(state in ALIVE for state in states)
     st.fragment(_panel, run_every=TICK_SECONDS if ticking else None)(states, view)
@@ -47,7 +53,7 @@ def _empty() -> None:
         "at 100 %, and then see it jump.",
         icon=":material/rocket_launch:",
     )
-    st.page_link("pages/launch.py", label="Launch the first run", icon=":material/play_arrow:")
+    st.page_link("views/launch.py", label="Launch the first run", icon=":material/play_arrow:")
 
 
 def _picked(everything: Sequence[Row]) -> list[Row]:
@@ -55,7 +61,7 @@ def _picked(everything: Sequence[Row]) -> list[Row]:
     wanted = links.runs() or _newest(everything)
     links.put(runs=",".join(map(str, wanted)))
     here = [run for run in wanted if run in by_id]
-    with st.expander(f"Runs on view: {len(here)} of {len(everything)}", key="picker"):
+    with st.popover(f"Runs on view: {len(here)} of {len(everything)}", icon=":material/list:"):
         picked = st.multiselect(
             "runs",
             list(by_id)[::-1],
@@ -63,10 +69,9 @@ def _picked(everything: Sequence[Row]) -> list[Row]:
             format_func=lambda run: f"{run_title(by_id[run])} · {by_id[run]['state']}",
             max_selections=links.MAX_RUNS,
             key=f"picked-{','.join(map(str, here))}",
-            label_visibility="collapsed",
         )
         together = _launched_together(everything, here)
-        if together != here and st.button("Show all runs of this launch", key="whole-sweep"):
+        if together != here and st.button("All runs of this launch", key="whole-sweep"):
             picked = together
     if picked and picked != here:
         links.put(runs=",".join(map(str, picked)), steps=None, at=None)
@@ -103,39 +108,43 @@ def _title(runs: Sequence[Row]) -> None:
 def _mode(runs: Sequence[Row]) -> Mode:
     if len(runs) == 1:
         return "split"
-    sweeps = {run.get("sweep_id") for run in runs}
-    return "seeds" if len(sweeps) == 1 and None not in sweeps else "runs"
+    alike = {json.dumps(_but_seed(run["config"]), sort_keys=True) for run in runs}
+    return "seeds" if len(alike) == 1 else "runs"
+
+
+def _but_seed(config: Row) -> Row:
+    training = {name: value for name, value in config["training"].items() if name != "seed"}
+    return {**config, "training": training}
 
 
 def _view(runs: Sequence[Row]) -> View:
     mode = _mode(runs)
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        linear = st.toggle(
-            "linear steps",
-            value=links.text("x") == "linear",
-            key="linear-x",
-            help="Steps are logarithmic by default: that is where grokking is seen.",
-        )
-        known = [name for name in links.text("measures").split(",") if name in MEASURES]
-        measures = st.pills(
-            "more measures",
-            MEASURES,
-            selection_mode="multi",
-            default=known,
-            key="measures",
-            format_func=lambda name: name.replace("_", " "),
-            label_visibility="collapsed",
-        )
-        links.put(x="linear" if linear else None, measures=",".join(measures) or None)
-        view = View(
-            tuple((run["run_id"], run_title(run)) for run in runs),
-            mode,
-            log_x=not linear,
-            measures=tuple(name for name in MEASURES if name in measures),
-            range=links.visible_range(),
-            note=_note(mode, len(runs)),
-        )
-        exports.menu(view, runs, str(runs[0].get("name") or "") if len(runs) == 1 else "")
+    linear = st.toggle(
+        "linear steps",
+        value=links.text("x") == "linear",
+        key="linear-x",
+        help="Steps are logarithmic by default: that is where grokking is seen.",
+    )
+    known = [name for name in links.text("measures").split(",") if name in MEASURES]
+    measures = st.pills(
+        "more measures",
+        MEASURES,
+        selection_mode="multi",
+        default=known,
+        key="measures",
+        format_func=lambda name: name.replace("_", " "),
+        label_visibility="collapsed",
+    )
+    links.put(x="linear" if linear else None, measures=",".join(measures) or None)
+    view = View(
+        tuple((run["run_id"], run_title(run)) for run in runs),
+        mode,
+        log_x=not linear,
+        measures=tuple(name for name in MEASURES if name in measures),
+        range=links.visible_range(),
+        note=_note(mode, len(runs)),
+    )
+    exports.menu(view, runs, str(runs[0].get("name") or "") if len(runs) == 1 else "")
     return view
 
 
@@ -157,11 +166,11 @@ def _panel(states: tuple[str, ...], view: View) -> None:
     status.faults(watch.runs, watch.events)
     status.figures(watch.runs)
     status.system(watch.runs)
-    _curves(lab, watch, view)
-    left, right = st.columns([3, 2], gap="large")
+    left, right = st.columns([13, 7], gap="medium")
     with left:
-        attention.panel(lab, watch.runs)
+        _curves(lab, watch, view)
     with right:
+        attention.panel(lab, watch.runs)
         events.listing(watch.events, several=len(watch.runs) > 1)
 
 

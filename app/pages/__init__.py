@@ -1,1 +1,0 @@
-"""The pages: each answers one question."""
