@@ -63,7 +63,7 @@ _QUICK = RunConfig(
     task=ModularSettings(p=59, train_fraction=0.4),
     model=GPTSettings(d_model=64, n_heads=4, d_mlp=256),
     optimizer=AdamWSettings(learning_rate=5e-3, weight_decay=2.0),
-    training=TrainingSettings(steps=2000, eval_every=50),
+    training=TrainingSettings(steps=3000, eval_every=100),
 )
 
 _NO_DECAY = _QUICK.model_copy(

@@ -11,8 +11,10 @@ EVALUATIONS_PER_DECADE = 40
 SNAPSHOTS_PER_DECADE = 8
 CHECKPOINTS_PER_DECADE = 4
 FIRST_CHECKPOINT = 100
-EVALUATIONS_PER_SNAPSHOT = 10
-"""A snapshot is never further from the next than so many of the longest evaluation intervals."""
+EVALUATIONS_PER_SNAPSHOT = 2
+"""A snapshot is at most so many of the longest evaluation intervals from the next …"""
+SNAPSHOTS_PER_BUDGET = 200
+"""… unless that made more than about so many of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +30,8 @@ class Cadence:
         return min(following, self.last)
 
     def snapshot(self, step: int) -> int:
-        """Log-spaced and much rarer than evaluations; the last step."""
-        every = EVALUATIONS_PER_SNAPSHOT * self.eval_every
+        """Eight a decade, and rarer than evaluations when these are no longer log-spaced."""
+        every = max(EVALUATIONS_PER_SNAPSHOT * self.eval_every, self.last // SNAPSHOTS_PER_BUDGET)
         return min(_following(step, per_decade=SNAPSHOTS_PER_DECADE, every=every), self.last)
 
     def checkpoint(self, step: int) -> int:

@@ -69,6 +69,15 @@ def test_something_due_always_lies_ahead_and_within_the_budget(
     assert step < cadence.checkpoint(step) <= cadence.last
 
 
+@unhurried
+@given(cadences)
+def test_snapshots_stay_few(cadence: Cadence) -> None:
+    steps = [0]
+    while steps[-1] < cadence.last:
+        steps.append(cadence.snapshot(steps[-1]))
+    assert len(steps) <= 200 + 8 * 4 + 2
+
+
 def test_checkpoints_worth_keeping_are_four_a_decade() -> None:
     cadence, steps = Cadence(last=10_000, eval_every=100), [0]
     while steps[-1] < cadence.last:
