@@ -53,6 +53,10 @@ def select(database: Database, sql: str, *, limit: int, timeout_seconds: float) 
 
 
 def _require_select(cursor: Connection, sql: str) -> None:
+    try:
+        sql.encode()
+    except UnicodeEncodeError:
+        raise QueryRefused("the query is not valid Unicode; nothing was asked") from None
     statements = cursor.extract_statements(sql)
     if len(statements) != 1:
         raise QueryRefused(f"give one SELECT statement at a time, got {len(statements)}")
