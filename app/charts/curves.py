@@ -90,7 +90,7 @@ def _x(figure: Figure, metric: str) -> alt.X:
         labels=last,
         format="~s",
         tickCount=8,
-        gridOpacity=_faint() if figure.log_x else alt.value(1),
+        gridOpacity=_faint() if figure.log_x else 1,
     )
     return alt.X("step:Q", scale=scale, axis=axis)
 

@@ -1,0 +1,103 @@
+"""Every figure keeps the conventions of the field, whichever runs it shows."""
+
+import json
+from typing import Any
+
+import pytest
+
+from app.charts.curves import TABLES, Figure, curves_spec, filled
+
+SEEDS = (("1", "one"), ("2", "two"))
+FIGURES = [
+    Figure("split", ("train", "test"), (("1", "one"),)),
+    Figure("seeds", ("train", "test"), SEEDS),
+    Figure("runs", ("train", "test"), SEEDS),
+    Figure("split", ("train", "test"), (("1", "one"),), log_x=False, measures=("weight_norm",)),
+]
+
+
+def layers(spec: dict[str, Any], panel: int) -> list[dict[str, Any]]:
+    return spec["vconcat"][panel]["layer"]
+
+
+def encodings(spec: dict[str, Any], panel: int, channel: str) -> list[dict[str, Any]]:
+    found = [layer["encoding"].get(channel) for layer in layers(spec, panel)]
+    return [encoding for encoding in found if encoding and "scale" in encoding]
+
+
+@pytest.mark.parametrize("figure", FIGURES)
+def test_accuracy_stands_above_loss_on_a_shared_step_axis(figure: Figure):
+    spec = curves_spec(figure)
+    titles = [encodings(spec, panel, "y")[0]["axis"]["title"] for panel in (0, 1)]
+    assert titles == ["accuracy", "loss (nats)"]
+    assert spec["resolve"]["scale"]["x"] == "shared"
+
+
+@pytest.mark.parametrize("figure", FIGURES)
+def test_accuracy_is_linear_from_zero_to_one_and_loss_logarithmic(figure: Figure):
+    spec = curves_spec(figure)
+    low, high = encodings(spec, 0, "y")[0]["scale"]["domain"]
+    assert -0.05 < low <= 0
+    assert 1 <= high < 1.05
+    assert encodings(spec, 1, "y")[0]["scale"]["type"] == "log"
+
+
+def test_steps_are_logarithmic_unless_asked_otherwise():
+    kinds = [encodings(curves_spec(f), 0, "x")[0]["scale"].get("type") for f in FIGURES]
+    assert kinds == ["log", "log", "log", None]
+
+
+def test_train_is_blue_and_test_vermillion_whatever_the_order():
+    for splits in (("train", "test"), ("test", "train")):
+        scale = encodings(curves_spec(Figure("split", splits, (("1", "one"),))), 0, "color")
+        assert scale[0]["scale"] == {
+            "domain": ["train", "test"],
+            "range": ["#0072B2", "#D55E00"],
+        }
+
+
+def test_compared_runs_have_a_hue_each_and_splits_a_dash():
+    spec = curves_spec(FIGURES[2])
+    assert encodings(spec, 0, "color")[0]["scale"]["domain"] == ["1", "2"]
+    assert encodings(spec, 0, "strokeDash")[0]["scale"]["domain"] == ["train", "test"]
+
+
+def test_seeds_are_thin_lines_with_a_median_and_a_band():
+    marks = [layer["mark"] for layer in layers(curves_spec(FIGURES[1]), 0)]
+    assert any(mark["type"] == "area" for mark in marks)
+    widths = sorted(mark["strokeWidth"] for mark in marks if mark["type"] == "line")
+    assert widths[0] < widths[-1]
+
+
+@pytest.mark.parametrize("figure", FIGURES)
+def test_every_table_is_drawn_and_both_panels_zoom_together(figure: Figure):
+    spec = curves_spec(figure)
+    used = {layer["data"]["name"] for panel in (0, 1) for layer in layers(spec, panel)}
+    assert used == set(TABLES)
+    names = {layer.get("name") for panel in spec["vconcat"] for layer in panel["layer"]}
+    assert set(spec["params"][0]["views"]) <= names
+    assert len(spec["params"][0]["views"]) == len(spec["vconcat"])
+
+
+def test_a_chance_line_is_dotted():
+    rules = [
+        layer["mark"]
+        for layer in layers(curves_spec(FIGURES[0]), 0)
+        if layer["data"]["name"] == "chance" and layer["mark"]["type"] == "rule"
+    ]
+    assert len(rules) == 1
+    assert rules[0]["strokeDash"]
+
+
+def test_a_run_name_cannot_break_out_of_the_legend():
+    nasty = """"}); alert('x') //<script>"""
+    spec = curves_spec(Figure("runs", ("train",), (("1", nasty), ("2", "b"))))
+    expression = encodings(spec, 0, "color")[0]["legend"]["labelExpr"]
+    assert json.dumps(nasty) in expression
+
+
+def test_an_exported_figure_holds_its_rows_and_leaves_the_specification_alone():
+    spec = curves_spec(FIGURES[0])
+    rows = [{"run": "1", "split": "test", "metric": "loss", "step": 1, "value": 2.0}]
+    assert filled(spec, {"curves": rows})["datasets"]["curves"] == rows
+    assert spec["datasets"]["curves"] == []

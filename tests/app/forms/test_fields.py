@@ -1,0 +1,46 @@
+"""Every setting of every kind has a field, and a field's text means what the engine expects."""
+
+import pytest
+
+from app.forms import fields
+from engine import SECTIONS, RunConfig, Setting, apply, kinds, settings_of
+
+SETTINGS = [
+    setting
+    for section in SECTIONS
+    for kind in (list(kinds(section)) or [None])
+    for setting in settings_of(section, kind)
+]
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.dotted)
+def test_every_setting_explains_itself(setting: Setting):
+    assert setting.description
+    assert setting.dotted in fields.hint(setting)
+    assert fields.label(setting)
+
+
+def test_the_basic_settings_exist():
+    assert {setting.dotted for setting in SETTINGS} >= fields.BASIC
+
+
+@pytest.mark.parametrize(
+    ("typed", "meaning"),
+    [("1e-3", 0.001), ("97", 97), ("0.9, 0.98", [0.9, 0.98]), ("add", "add"), (" 3 ", 3)],
+)
+def test_typed_text_means_numbers_where_it_can(typed: str, meaning: object):
+    assert fields.meant(typed) == meaning
+
+
+def test_an_empty_optional_field_means_none():
+    assert fields.meant("", optional=True) is None
+
+
+@pytest.mark.parametrize(
+    "dotted", ["optimizer.betas", "optimizer.learning_rate", "training.init_seed", "optimizer.eps"]
+)
+def test_what_a_field_shows_means_the_value_it_shows(dotted: str):
+    section, name = dotted.split(".")
+    value = RunConfig().model_dump()[section][name]
+    back = fields.meant(fields.shown(value), optional=True)
+    assert apply(RunConfig(), {dotted: back}) == RunConfig()

@@ -1,0 +1,31 @@
+"""Figures read well, and nobody's text becomes markup."""
+
+import pytest
+
+from app.words import count, duration, figure, percent, plain, size
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["<b>x</b>", "[a](http://b)", "![a](http://b)", "**x**", "$x$", ":red[x]", "`x`", "# x"],
+)
+def test_markup_in_a_name_is_shown_as_typed(text: str):
+    written = plain(text)
+    assert all(written[i - 1] == "\\" for i, mark in enumerate(written) if mark in "<>[]()*$:`#!")
+    assert written.replace("\\", "") == text
+
+
+def test_line_breaks_cannot_start_a_heading():
+    assert plain("a\n\n# b") == "a \\# b"
+
+
+def test_figures_are_short_and_honest():
+    assert [count(12431), count(None)] == ["12,431", "–"]
+    assert [percent(0.9996), percent(1.0), percent(0.5)] == ["99.9 %", "100 %", "50.0 %"]
+    assert [figure(0.00012345), figure(12431.2), figure(0.5)] == ["1.23e-04", "12,431", "0.5"]
+    assert [duration(0.2), duration(200), duration(7500)] == [
+        "under 1 s",
+        "3 min 20 s",
+        "2 h 5 min",
+    ]
+    assert size(319_324_160) == "319 MB"
