@@ -18,9 +18,9 @@ from engine.trainer.examples import TRAIN_CAP, Examples
 def evaluate(batch: Batch) -> tuple[Evaluated, list[int]]:
     """Measure every run; runs with a number that is not finite are left out and listed.
 
-    Loss and accuracy of `train` are those of the whole training split (of its first 16,384
-    examples in mini-batch training), of held-out splits always of the whole. `gradient_norm` is
-    that of the examples of the next update, before clipping.
+    Loss and accuracy of `train` are those of the whole training split (in mini-batch training of
+    at most `TRAIN_CAP` examples), of held-out splits always of the whole. `gradient_norm` is that
+    of the examples of the next update, before clipping.
     """
     gradient = batch.gradient(with_accuracy=batch.feed.full_batch)
     found: dict[tuple[str, str], Tensor] = {
