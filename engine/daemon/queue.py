@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from engine.config.shape import shape_key
+from engine.trainer.shape import shape_key
 from engine.daemon.attempts import prepare
 from engine.daemon.fleet import Fleet
 from engine.daemon.origins import Origin, find_origin
