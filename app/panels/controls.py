@@ -151,9 +151,11 @@ def _fork(runs: Sequence[Run]) -> None:
     if not steps:
         st.info("There is no checkpoint to fork from yet. Pause writes one.")
         return
+    # at the end of the budget nothing is left to train
+    unspent = [step for step in steps if step < int(run.get("budget") or 0)] or steps
     st.caption(f"A new run goes on from a checkpoint of run {run['run_id']}, with other settings.")
     step = st.select_slider(
-        "from step", steps, value=steps[-1], format_func=count, key="fork-step"
+        "from step", steps, value=unspent[-1], format_func=count, key="fork-step"
     )
     text = st.text_area(
         "changed settings, one a line",

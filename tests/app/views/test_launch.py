@@ -1,0 +1,85 @@
+"""The launch page: presets, live validation, cost, links, and runs that start."""
+
+from engine import PRESETS, Lab
+from tests.app.views.conftest import TINY, OpenPage
+
+
+def texts(elements: object) -> str:
+    return "\n".join(str(element.value) for element in elements)  # pyright: ignore
+
+
+def test_every_preset_has_a_card_that_says_what_to_expect(page: OpenPage):
+    shown = texts(page().markdown) + texts(page().caption)
+    plainly = shown.replace("\\", "")
+    for preset in PRESETS.values():
+        assert preset.title in plainly
+        assert str(preset.expectation) in plainly
+
+
+def test_the_page_tells_what_a_run_costs(page: OpenPage):
+    assert "parameters" in texts(page().markdown)
+
+
+def test_a_setting_out_of_range_is_told_beside_its_field_and_nothing_can_be_launched(
+    page: OpenPage,
+):
+    app = page()
+    app.number_input(key="task.p/0").set_value(2).run()
+    assert "got 2" in texts(app.markdown)
+    assert app.button(key="launch").disabled
+    app.number_input(key="task.p/0").set_value(59).run()
+    assert not app.button(key="launch").disabled
+
+
+def test_what_differs_from_the_preset_is_listed_and_in_the_address(page: OpenPage):
+    app = page()
+    app.text_input(key="optimizer.weight_decay/0").set_value("0.3").run()
+    assert "`optimizer.weight_decay` 2 → **0\\.3**" in texts(app.markdown)
+    assert app.query_params["optimizer.weight_decay"] == "0.3"
+
+
+def test_a_link_restores_the_form(page: OpenPage):
+    app = page(
+        preset="nanda", **{"task.p": "97", "optimizer.kind": "sgd", "seeds": "3", "name": "mine"}
+    )
+    assert app.number_input(key="task.p/0").value == 97
+    assert app.selectbox(key="optimizer.kind/0").value == "sgd"
+    assert app.number_input(key="n-seeds").value == 3
+    assert app.text_input(key="run-name").value == "mine"
+
+
+def test_a_link_with_nonsense_is_told_and_breaks_nothing(page: OpenPage):
+    app = page(preset="nothing", **{"task.q": "1", "task.p": "many", "seeds": "x"})
+    assert "No preset is called nothing" in texts(app.warning)
+    assert "task" in texts(app.error)
+    assert app.button(key="launch").disabled
+
+
+def test_another_preset_replaces_every_value(page: OpenPage):
+    app = page()
+    app.button(key="preset-nanda").click().run()
+    assert app.number_input(key="task.p/1").value == 113
+    assert app.query_params["preset"] == "nanda"
+
+
+def test_pasted_json_becomes_the_form_and_malformed_json_changes_nothing(page: OpenPage):
+    app = page()
+    app.text_area(key="pasted").set_value("{").run()
+    app.button(key="take-json").click().run()
+    assert "not JSON" in texts(app.error).replace("\\", "")
+    app.text_area(key="pasted").set_value(TINY.model_dump_json()).run()
+    app.button(key="take-json").click().run()
+    assert app.number_input(key="task.p/1").value == 7
+
+
+def test_launching_starts_the_runs_with_their_seeds_and_shows_them(page: OpenPage, lab: Lab):
+    app = page()
+    app.text_area(key="pasted").set_value(TINY.model_dump_json()).run()
+    app.button(key="take-json").click().run()
+    app.number_input(key="n-seeds").set_value(2).run()
+    app.text_input(key="run-name").set_value("pair").run()
+    app.button(key="launch").click().run()
+    assert not app.exception
+    runs = lab.runs()
+    assert [(run["name"], run["seed"]) for run in runs] == [("pair", 0), ("pair", 1)]
+    assert app.query_params["runs"] == ",".join(str(run["run_id"]) for run in runs)

@@ -1,0 +1,86 @@
+"""The live page: every state has a face, controls tell the truth, the address holds the view."""
+
+from engine import Lab
+from tests.app.views.conftest import OpenPage
+from tests.app.views.test_launch import texts
+
+
+def test_an_empty_lab_offers_the_first_launch(page: OpenPage):
+    assert "No run yet" in texts(page("live").info)
+
+
+def test_a_finished_run_shows_its_state_phase_figures_and_events(page: OpenPage, finished: int):
+    app = page("live", runs=str(finished))
+    shown = texts(app.markdown)
+    assert "finished" in shown
+    assert "step **60** of 60" in shown
+    assert "Events" in shown
+
+
+def test_names_and_notes_are_shown_as_typed(page: OpenPage, finished: int):
+    app = page("live", runs=str(finished))
+    assert app.title[0].value == r"tiny \<b\>bold\<\/b\>"
+    assert r"\*\*loud\*\* note" in texts(app.caption)
+
+
+def test_what_makes_no_sense_now_cannot_be_pressed(page: OpenPage, finished: int):
+    app = page("live", runs=str(finished))
+    disabled = {verb: app.button(key=f"do-{verb}").disabled for verb in ("pause", "stop", "kill")}
+    assert disabled == {"pause": True, "stop": True, "kill": True}
+    assert not app.button(key="do-delete").disabled
+
+
+def test_nothing_is_deleted_before_it_is_confirmed(page: OpenPage, finished: int, lab: Lab):
+    app = page("live", runs=str(finished))
+    app.button(key="do-delete").click().run()
+    assert len(lab.runs()) == 1
+    app.button(key="delete-now").click().run()
+    assert lab.runs() == []
+
+
+def test_a_fork_goes_on_from_a_checkpoint_with_other_settings(
+    page: OpenPage, finished: int, lab: Lab
+):
+    app = page("live", runs=str(finished))
+    app.button(key="do-fork").click().run()
+    app.text_area(key="fork-settings").set_value(
+        "optimizer.weight_decay = 0.5\ntraining.steps = 120"
+    ).run()
+    app.button(key="fork-now").click().run()
+    assert texts(app.error) == ""
+    fork = lab.runs()[-1]
+    assert fork["parent_run"] == finished
+    assert fork["config"]["optimizer"]["weight_decay"] == 0.5
+    assert app.query_params["runs"] == f"{finished},{fork['run_id']}"
+
+
+def test_a_refused_fork_says_why_and_starts_nothing(page: OpenPage, finished: int, lab: Lab):
+    app = page("live", runs=str(finished))
+    app.button(key="do-fork").click().run()
+    app.text_area(key="fork-settings").set_value("weight decay 0.5").run()
+    app.button(key="fork-now").click().run()
+    assert "section" in texts(app.error)
+    assert len(lab.runs()) == 1
+
+
+def test_a_note_is_pinned_to_its_step(page: OpenPage, finished: int, lab: Lab):
+    app = page("live", runs=str(finished))
+    app.button(key="do-note").click().run()
+    app.number_input(key="note-step").set_value(20).run()
+    app.text_area(key="note-text").set_value("<i>here</i>").run()
+    app.button(key="note-now").click().run()
+    notes = [event for event in lab.events([finished]) if event["kind"] == "note"]
+    assert [event["step"] for event in notes] == [20]
+    assert r"\<i\>here\<\/i\>" in texts(app.markdown)
+
+
+def test_an_address_of_runs_that_do_not_exist_says_so(page: OpenPage, finished: int):
+    app = page("live", runs=f"{finished + 50},abc,../x")
+    assert "None of the runs" in texts(app.info)
+
+
+def test_the_view_in_the_address_is_the_view_on_the_page(page: OpenPage, finished: int):
+    app = page("live", runs=str(finished), x="linear", measures="weight_norm", steps="5-40")
+    assert app.toggle(key="linear-x").value is True
+    assert app.query_params["steps"] == "5-40"
+    assert app.query_params["measures"] == "weight_norm"

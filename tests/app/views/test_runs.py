@@ -1,0 +1,35 @@
+"""The runs page finds runs by what people wrote and what the runs are."""
+
+from app.panels.table import frame_of, passes
+from tests.app.recorded import run
+from tests.app.views.conftest import OpenPage
+from tests.app.views.test_launch import texts
+
+CONFIG = {"task": {"kind": "modular", "operation": "add", "p": 59, "train_fraction": 0.4}}
+
+
+def test_an_empty_lab_says_so(page: OpenPage):
+    assert "No run yet" in texts(page("runs").info)
+
+
+def test_runs_are_listed_with_the_steps_they_reached(page: OpenPage, finished: int):
+    app = page("runs")
+    frame = app.dataframe[0].value
+    assert frame["run"].tolist() == [finished]
+    assert frame["name"].tolist() == ["tiny <b>bold</b>"]
+
+
+def test_a_filter_leaves_what_has_all_words_one_kind_and_one_tag():
+    one = run(3, name="Weight decay", notes="slow", tags=["a", "b"], model="gpt")
+    no = {"state": [], "model": ["gpt"]}
+    assert passes(one, "decay SLOW", chosen=no, tags=["b"])
+    assert not passes(one, "decay fast", chosen=no, tags=[])
+    assert not passes(one, "", chosen={"model": ["mlp"]}, tags=[])
+    assert not passes(one, "", chosen={}, tags=["c"])
+
+
+def test_steps_that_were_not_reached_stay_empty():
+    frame = frame_of([run(config=CONFIG), run(2, grokked_step=None, delay=None, config=CONFIG)])
+    assert frame["grokked"].tolist()[0] == 700
+    assert frame["grokked"].isna().tolist() == [False, True]
+    assert frame["task"].tolist()[0] == "modular add 59 0.4"
