@@ -1,4 +1,4 @@
-"""Which exceptions may reach a user: one family, each message naming the thing, the rule and the way out."""
+"""Which exceptions reach a user: one family; each names the thing, the rule and the way out."""
 
 
 class LabError(Exception):

@@ -1,4 +1,4 @@
-"""Which measurements exist, and how their answers are printed."""
+"""Which measurements exist."""
 
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
@@ -6,7 +6,6 @@ from typing import Any
 
 from engine.bench.recording import recording
 from engine.bench.store import store
-from engine.cli.output import print_json, print_rows
 from engine.config.problems import nearest
 from engine.errors import SettingsError
 
@@ -17,17 +16,14 @@ MEASUREMENTS: Mapping[str, Measurement] = MappingProxyType(
 )
 
 
-def measure(names: Sequence[str], *, as_json: bool) -> int:
-    """Run the named measurements, all of them when none is named; prints rows of figures."""
+def measure(names: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+    """Run the named measurements, all of them when none is named; rows of figures by name.
+
+    Raises:
+        SettingsError: for a name that is no measurement.
+    """
     for name in names:
         if name not in MEASUREMENTS:
             hint = nearest(name, list(MEASUREMENTS))
             raise SettingsError(f"no measurement is called '{name}'; {hint}")
-    results = {name: MEASUREMENTS[name]() for name in names or MEASUREMENTS}
-    if as_json:
-        print_json(results)
-        return 0
-    for name, rows in results.items():
-        print(f"\n{name}")
-        print_rows(rows, list(rows[0]) if rows else [])
-    return 0
+    return {name: MEASUREMENTS[name]() for name in names or MEASUREMENTS}

@@ -147,4 +147,11 @@ def bench(arguments: argparse.Namespace) -> int:
     # Benchmarks load torch and the database; nothing else on the command line does.
     from engine.bench import measure
 
-    return measure(arguments.what, as_json=arguments.json)
+    results = measure(arguments.what)
+    if arguments.json:
+        print_json(results)
+        return 0
+    for name, rows in results.items():
+        print(f"\n{name}")
+        print_rows(rows, list(rows[0]) if rows else [])
+    return 0
