@@ -18,6 +18,7 @@ from engine.trainer.examples import Examples, Feed, stack
 from engine.trainer.program import Program
 from engine.trainer.rows import Layout
 from engine.trainer.seeds import seed_of
+from engine.trainer.shape import shape_key
 from engine.trainer.state import State, fresh, pack, unpack
 from engine.trainer.weights import Group, Weights
 
@@ -46,6 +47,7 @@ class Batch:
         step: int,
         device: torch.device | None,
     ) -> None:
+        assert len({shape_key(config) for config in configs.values()}) == 1
         self.configs = dict(configs)
         self.step = step
         some = next(iter(self.configs.values()))
