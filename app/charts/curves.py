@@ -17,7 +17,9 @@ from app.charts.palette import dash_scale, run_scale, split_scale
 TABLES = ("curves", "markers", "plateau", "chance")
 BUCKETS_A_DECADE = 40
 """Seeds are summarised in log buckets this fine: 6 % of the step."""
-_MARKER_ROOM = {"split": 34, "seeds": 34, "runs": 8}
+_LEGEND_COLUMNS = 3
+_LABEL_ROOM = 46
+"""Pixels above the plot for three rows of marker labels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,24 @@ def curves_spec(figure: Figure, *, width: int = 760) -> dict[str, Any]:
     ]
     spec["datasets"] = {name: [] for name in TABLES}
     return spec
+
+
+def margins(figure: Figure) -> dict[str, int]:
+    """Pixels around the plots: a live figure is laid out once and must not move as rows arrive."""
+    top = 4 - _legend_place(figure)["legendY"]
+    return {"left": 64, "right": 108, "top": top, "bottom": 70 if figure.mode == "runs" else 42}
+
+
+def _legend_place(figure: Figure) -> dict[str, Any]:
+    # a fixed place: Vega would move the legend each time a label appears
+    rows = -(-len(figure.runs) // _LEGEND_COLUMNS) if figure.mode == "runs" else 1
+    room = 6 if figure.mode == "runs" else _LABEL_ROOM
+    return {
+        "orient": "none",
+        "direction": "horizontal",
+        "legendX": 0,
+        "legendY": -(room + 18 * rows),
+    }
 
 
 def filled(spec: Mapping[str, Any], tables: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
@@ -123,18 +143,18 @@ def _colour(figure: Figure, metric: str) -> Any:
         names = dict(figure.runs)
         legend = alt.Legend(
             title=None,
-            orient="top",
-            offset=_MARKER_ROOM[figure.mode],
+            columns=_LEGEND_COLUMNS,
+            labelLimit=200,
+            **_legend_place(figure),
             labelExpr=_label_expression(names),
         )
         return alt.Color("run:N", scale=alt.Scale(domain=domain, range=hues), legend=legend)
     domain, hues = split_scale(figure.splits)
     legend = alt.Legend(
         title=None,
-        orient="top",
-        offset=_MARKER_ROOM[figure.mode],
         symbolType="stroke",
         symbolStrokeWidth=3,
+        **_legend_place(figure),
     )
     return alt.Color("split:N", scale=alt.Scale(domain=domain, range=hues), legend=legend)
 
@@ -148,8 +168,7 @@ def _dash(figure: Figure) -> alt.StrokeDash:
     domain, dashes = dash_scale(figure.splits)
     legend = alt.Legend(
         title=None,
-        orient="top",
-        offset=_MARKER_ROOM[figure.mode],
+        orient="bottom",
         symbolType="stroke",
         symbolStrokeWidth=2,
     )
@@ -216,11 +235,18 @@ def _plateau_layers() -> list[alt.Chart]:
         .mark_rect(color="#8A9099", opacity=0.13, clip=True)
         .encode(x="low:Q", x2="high:Q")
     )
-    fits = "scale('x', datum.high) - scale('x', datum.low) > 6.5 * length(datum.label) ? 1 : 0"
+    low, high = (f"clamp(scale('x', datum.{end}), 0, width)" for end in ("low", "high"))
+    fits = f"{high} - {low} > 6.5 * length(datum.label) ? 1 : 0"
     words = (
         _named("plateau")
-        .mark_text(baseline="middle", clip=True, fontStyle="italic", fillOpacity={"expr": fits})
-        .encode(x="middle:Q", y=alt.datum(0.55), text="label:N")
+        .mark_text(
+            baseline="middle",
+            clip=True,
+            fontStyle="italic",
+            x={"expr": f"({low} + {high}) / 2"},
+            fillOpacity={"expr": fits},
+        )
+        .encode(y=alt.datum(0.55), text="label:N")
     )
     return [band, words]
 

@@ -106,7 +106,7 @@ def plateau(runs: Sequence[Run], mode: Mode) -> list[Row]:
         label = f"test has waited {high - low:,} steps"
     if high <= low:
         return []
-    return [{"low": low, "high": high, "middle": (low * high) ** 0.5, "label": label}]
+    return [{"low": low, "high": high, "label": label}]
 
 
 def chance(runs: Sequence[Run]) -> list[Row]:

@@ -28,9 +28,9 @@ export default (component) => {{
 _CURVES_CSS = """
 .lab-curves { color: var(--st-text-color); position: relative; min-height: 470px; }
 .plot { position: relative; }
-.cross { position: absolute; top: 62px; bottom: 44px; width: 1px; display: none;
+.cross { position: absolute; width: 1px; display: none;
   background: currentColor; opacity: .45; pointer-events: none; }
-.readout { position: absolute; top: 80px; display: none; pointer-events: none; z-index: 2;
+.readout { position: absolute; display: none; pointer-events: none; z-index: 2;
   white-space: pre; font: 12px/1.5 var(--st-code-font, monospace); padding: 6px 9px;
   background: var(--st-background-color); border: 1px solid var(--st-border-color, #8886);
   border-radius: 6px; box-shadow: 0 2px 8px #0003; }

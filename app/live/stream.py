@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from app.bundle import bundle_path
-from app.charts.curves import Figure, curves_spec
+from app.charts.curves import Figure, curves_spec, margins
 from app.charts.markers import Mode, annotations
 from app.charts.palette import vega_config
 from app.live.frames import Series, pack_series, series_of
@@ -162,6 +162,7 @@ class CurveStream:
         return {
             "id": f"{self.name}/{hash(figure)}",
             "spec": curves_spec(figure),
+            "margins": margins(figure),
             "configs": {"light": vega_config("light"), "dark": vega_config("dark")},
             "names": dict(runs),
             "note": view.note,

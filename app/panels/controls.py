@@ -23,6 +23,9 @@ MAY: dict[str, frozenset[str]] = {
 }
 """In which states a command makes sense; the engine has the last word."""
 
+_TOO_EARLY = ("queued", "starting")
+"""No checkpoint can exist yet."""
+
 _LOOKS = {
     "pause": (":material/pause:", "Pause"),
     "resume": (":material/play_arrow:", "Resume"),
@@ -50,7 +53,7 @@ def _able(verb: str, runs: Sequence[Run]) -> list[Run]:
     if verb == "note":
         return list(runs[:1])
     if verb == "fork":
-        return list(runs) if len(runs) == 1 and runs[0]["last_step"] else []
+        return list(runs) if len(runs) == 1 and runs[0]["state"] not in _TOO_EARLY else []
     return [run for run in runs if run["state"] in MAY[verb]]
 
 

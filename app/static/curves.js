@@ -126,7 +126,15 @@ class Chart {
     spec.config = this.figure.configs[this.theme];
     spec.datasets = { curves: this.rows(), ...structuredClone(this.tables) };
     for (const panel of spec.vconcat) panel.width = this.plotWidth();
-    const options = { renderer: "canvas", actions: false, hover: false, tooltip: false, logLevel: 1 };
+    const height = spec.vconcat.reduce((sum, panel) => sum + panel.height + spec.spacing, 0);
+    // a fixed layout: labels that come and go must not move the plot under the reader's eyes
+    const patch = (vega) => ({
+      ...vega,
+      autosize: "none",
+      padding: this.figure.margins,
+      height: height - spec.spacing,
+    });
+    const options = { renderer: "canvas", actions: false, hover: false, tooltip: false, logLevel: 1, patch };
     ({ view: this.view } = await vegaEmbed(this.canvas, spec, options));
     if (this.range) await this.view.signal("zoom_step", this.range).runAsync();
     this.view.addSignalListener("zoom_step", (_, range) => this.zoomed(range));
@@ -141,7 +149,8 @@ class Chart {
   }
 
   plotWidth() {
-    return Math.max(200, (this.host.clientWidth || 800) - 175);
+    const { left, right } = this.figure.margins;
+    return Math.max(200, (this.host.clientWidth || 800) - left - right - 2);
   }
 
   resize() {
@@ -152,7 +161,7 @@ class Chart {
   point(event) {
     if (!this.view || event.buttons) return this.unpoint();
     const box = this.canvas.getBoundingClientRect();
-    const left = this.view.origin()[0] + this.view.padding().left;
+    const { left, top, bottom } = this.figure.margins;
     const x = event.clientX - box.left - left;
     if (x < 0 || x > this.view.width()) return this.unpoint();
     const scale = this.view.scale("x");
@@ -161,6 +170,9 @@ class Chart {
     const at = scale(near) + left;
     this.cross.style.left = `${at}px`;
     this.cross.style.display = "block";
+    this.cross.style.top = `${top}px`;
+    this.cross.style.bottom = `${bottom}px`;
+    this.readout.style.top = `${top + 24}px`;
     this.tell(near);
     this.readout.style.display = "block";
     const right = at > box.width / 2;
