@@ -4,9 +4,11 @@ The only module that touches `st.session_state` and the caches. Nothing valuable
 runs are in the lab, views are in the address.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+import pyarrow as pa
 import streamlit as st
 
 import engine
@@ -40,6 +42,37 @@ def forget(key: str) -> Any:
 def widget(key: str) -> Any:
     """The value of a widget or component, as its callback sees it."""
     return st.session_state.get(key)
+
+
+@st.cache_data(show_spinner=False, max_entries=64, ttl=600)
+def _curves(_lab: engine.Lab, version: int, arguments: tuple[tuple[str, Any], ...]) -> pa.Table:
+    del version  # part of the key alone: a newer version is another answer
+    return _lab.curves(**dict(arguments))
+
+
+@st.cache_data(show_spinner=False, max_entries=64, ttl=60)
+def _rows_after(
+    _lab: engine.Lab, version: int, cursors: tuple[tuple[int, int], ...], metrics: tuple[str, ...]
+) -> pa.Table:
+    del version
+    return _lab.rows_after(dict(cursors), metrics=metrics)
+
+
+@dataclass(frozen=True, slots=True)
+class SharedCurves:
+    """Curves as of one version of the lab, queried once however many sessions look at them."""
+
+    lab: engine.Lab
+    version: int
+
+    def curves(self, run_ids: Sequence[int], **more: Any) -> pa.Table:
+        """Downsampled rows, as `Lab.curves` gives them."""
+        arguments = {"run_ids": tuple(run_ids), **more}
+        return _curves(self.lab, self.version, tuple(sorted(arguments.items())))
+
+    def rows_after(self, cursors: Mapping[int, int], *, metrics: Sequence[str] = ()) -> pa.Table:
+        """New rows, as `Lab.rows_after` gives them."""
+        return _rows_after(self.lab, self.version, tuple(cursors.items()), tuple(metrics))
 
 
 @dataclass(slots=True)

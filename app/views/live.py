@@ -179,7 +179,7 @@ def _curves(lab: Lab, watch: session.Watch, view: View) -> None:
         view.labels, view.mode, view.log_x, view.measures, links.visible_range(), view.note
     )
     message = watch.stream.frame(
-        lab,
+        session.SharedCurves(lab, watch.version),
         seen,
         runs=watch.runs,
         events=watch.events,
