@@ -37,12 +37,15 @@ def write_about(folder: RunFolder, row: Row) -> None:
         atomic_write(folder.create().path / _FILE, about.model_dump_json(indent=1).encode())
 
 
-def read_about(folder: RunFolder) -> About:
-    """What was written down; where that is missing, what `config.json` says."""
+def read_about(folder: RunFolder) -> About | None:
+    """What was written down, or else what `config.json` says; None for what is left of no run."""
     try:
         about = About.model_validate_json((folder.path / _FILE).read_bytes())
     except (OSError, ValidationError):
-        about = About(name=f"run {folder.path.name}", config=_config(folder))
+        config = _config(folder)
+        if config is None:
+            return None
+        about = About(name=f"run {folder.path.name}", config=config)
     if about.created is None:
         modified = folder.path.stat().st_mtime
         about = about.model_copy(update={"created": datetime.fromtimestamp(modified, UTC)})
@@ -54,9 +57,9 @@ def remove_about(folder: RunFolder) -> None:
     (folder.path / _FILE).unlink(missing_ok=True)
 
 
-def _config(folder: RunFolder) -> dict[str, Any]:
+def _config(folder: RunFolder) -> dict[str, Any] | None:
     try:
         config = json.loads(folder.config.read_bytes())
     except (OSError, ValueError):
-        return {}
-    return config if isinstance(config, dict) else {}
+        return None
+    return config if isinstance(config, dict) else None

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 from engine.home import RunFolder
-from engine.store.about import read_about
+from engine.store.about import About, read_about
 from engine.store.database import Database
 from engine.store.events import insert_events
 from engine.store.ingest import Ingest
@@ -30,14 +30,15 @@ def rebuild(database: Database, ingest: Ingest, runs_folder: Path) -> list[int]:
     A run whose last attempt has no end is `running` until somebody looks for its worker.
     """
     numbers = sorted(int(entry.name) for entry in runs_folder.glob("*") if entry.name.isdecimal())
-    for run_id in numbers:
-        _rebuild_run(database, ingest, run_id, RunFolder(runs_folder / str(run_id)))
-    return numbers
+    folders = {run_id: RunFolder(runs_folder / str(run_id)) for run_id in numbers}
+    found = {run_id: about for run_id in numbers if (about := read_about(folders[run_id]))}
+    for run_id, about in found.items():
+        _create(database, run_id, about)
+        _read_journals(database, ingest, run_id, folders[run_id])
+    return list(found)
 
 
-def _rebuild_run(database: Database, ingest: Ingest, run_id: int, folder: RunFolder) -> None:
-    about = read_about(folder)
-    assert about.created is not None
+def _create(database: Database, run_id: int, about: About) -> None:
     with database.writing() as cursor:
         create_run(
             cursor,
@@ -49,11 +50,14 @@ def _rebuild_run(database: Database, ingest: Ingest, run_id: int, folder: RunFol
             notes=about.notes,
             code_version=about.code_version,
             run_id=run_id,
-            created=about.created.replace(tzinfo=None),
+            created=about.created and about.created.replace(tzinfo=None),
         )
         if about.parent_run is not None:
             payload = {"run": about.parent_run, "step": about.parent_step}
             insert_events(cursor, [(run_id, about.parent_step or 0, "forked", payload, now())])
+
+
+def _read_journals(database: Database, ingest: Ingest, run_id: int, folder: RunFolder) -> None:
     for attempt in range(1, folder.last_attempt() + 1):
         from_step = _from_step(folder.journal(attempt))
         with database.writing() as cursor:
