@@ -1,79 +1,13 @@
 """A page server and a browser for every test that drives the page."""
 
-import os
-import signal
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from engine.home import Home
 from tests.e2e.chromium import FLAGS, executable
-
-ROOT = Path(__file__).parents[2]
-
-
-def free_port() -> int:
-    """A port that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-@dataclass
-class Site:
-    """One Streamlit server of a lab."""
-
-    home: Home
-    port: int = field(default_factory=free_port)
-    process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    def start(self) -> "Site":
-        self.home.create()
-        with (self.home.path / f"page-{self.port}.log").open("ab") as log:
-            self.process = subprocess.Popen(
-                [
-                    *(sys.executable, "-m", "streamlit", "run", "app/main.py"),
-                    *("--server.port", str(self.port), "--server.headless", "true"),
-                ],
-                cwd=ROOT,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=os.environ | {"GROKKING_LAB_HOME": str(self.home.path)},
-                start_new_session=True,
-            )
-        deadline = time.monotonic() + 30
-        while not self.answers():
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"no page at {self.url}")
-            time.sleep(0.05)
-        return self
-
-    def answers(self) -> bool:
-        try:
-            with urllib.request.urlopen(f"{self.url}/_stcore/health", timeout=2) as answer:
-                return answer.status == 200
-        except (urllib.error.URLError, OSError):
-            return False
-
-    def kill(self) -> None:
-        if self.process is not None:
-            self.process.send_signal(signal.SIGKILL)
-            self.process.wait()
-            self.process = None
+from tests.e2e.site import Site
 
 
 @pytest.fixture(scope="session")

@@ -8,8 +8,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from engine import Lab as Engine
-from tests.e2e.conftest import Site
 from tests.e2e.pages import Lab
+from tests.e2e.site import Site
 
 pytestmark = [pytest.mark.browser]
 

@@ -1,0 +1,131 @@
+"""Every page in every state and both themes, as pictures in `screenshots/`: look at them."""
+
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from engine import PRESETS, apply, connect
+from engine import Lab as Engine
+from engine.home import ENVIRONMENT, Home
+from tests.e2e.chromium import FLAGS, executable
+from tests.e2e.pages import Lab
+from tests.e2e.site import Site
+from tests.processes import end_all, worker_pids
+
+FOLDER = Path("screenshots")
+THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+SETTLE_MS = 2500
+
+
+def main() -> None:
+    """Take all of them."""
+    FOLDER.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        home = Home(Path(folder) / "lab").create()
+        os.environ[ENVIRONMENT] = str(home.path)
+        site = Site(home).start()
+        try:
+            with sync_playwright() as playwright:
+                browser = playwright.chromium.launch(
+                    executable_path=executable(), args=list(FLAGS)
+                )
+                _take_all(browser, site, connect(home))
+        finally:
+            site.kill()
+            end_all(home)
+
+
+def _take_all(browser: Browser, site: Site, engine: Engine) -> None:
+    _both(browser, site, "live", "live-empty")
+    _both(browser, site, "runs", "runs-empty")
+    _both(browser, site, "", "launch")
+    _both(browser, site, "?preset=power&optimizer.learning_rate=3&task.p=98", "launch-unusable")
+    (grokking,) = engine.launch(_quick(), name="quick")
+    with _window(browser, "light") as page:
+        view = Lab(page, site.url).open(f"live?runs={grokking}")
+        _picture(page, "live-starting-light")
+        view.sees_step(40, seconds=60)
+        _picture(page, "live-running-light")
+    _until_ended(engine, grokking)
+    _both(browser, site, f"live?runs={grokking}", "live-grokked")
+    seeds = engine.launch(_quick(**{"training.steps": 400}), name="three seeds", seeds=3)
+    for run in seeds:
+        _until_ended(engine, run)
+    _both(browser, site, "live?runs=" + ",".join(map(str, seeds)), "live-seeds")
+    _failed(browser, site, engine)
+    _lost_and_paused(browser, site, engine)
+    _both(browser, site, "runs", "runs")
+
+
+def _failed(browser: Browser, site: Site, engine: Engine) -> None:
+    (run,) = engine.launch(
+        _quick(**{"optimizer.kind": "sgd", "optimizer.learning_rate": 1.0}), name="too fast"
+    )
+    _until_ended(engine, run)
+    _both(browser, site, f"live?runs={run}", "live-diverged")
+
+
+def _lost_and_paused(browser: Browser, site: Site, engine: Engine) -> None:
+    (run,) = engine.launch(_quick(**{"training.steps": 1_000_000}), name="long")
+    _until(engine, run, lambda row: (row["last_step"] or 0) > 100)
+    engine.pause(run)
+    _until(engine, run, lambda row: row["state"] == "paused")
+    _both(browser, site, f"live?runs={run}", "live-paused")
+    engine.resume(run)
+    _until(engine, run, lambda row: row["state"] == "running")
+    for pid in worker_pids(engine.home):
+        os.kill(pid, 9)
+    _until(engine, run, lambda row: row["state"] == "lost")
+    _both(browser, site, f"live?runs={run}", "live-lost")
+
+
+def _quick(**changes: object) -> dict[str, object]:
+    return apply(PRESETS["quick"].config, changes).model_dump(mode="json")
+
+
+def _until_ended(engine: Engine, run: int) -> None:
+    _until(engine, run, lambda row: row["state"] in ("finished", "failed", "stopped", "lost"))
+
+
+def _until(engine: Engine, run: int, claim: Callable[[dict[str, Any]], bool]) -> None:
+    deadline = time.monotonic() + 300
+    while not claim(engine.runs([run])[0]):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"run {run}: {engine.runs([run])[0]['state']}")
+        time.sleep(0.1)
+
+
+def _both(browser: Browser, site: Site, address: str, name: str) -> None:
+    for theme in THEMES:
+        with _window(browser, theme) as page:
+            Lab(page, site.url).open(address)
+            _picture(page, f"{name}-{theme}")
+
+
+@contextmanager
+def _window(browser: Browser, theme: Literal["light", "dark"]) -> Iterator[Page]:
+    context = browser.new_context(
+        viewport={"width": 1440, "height": 1000},
+        color_scheme=theme,
+    )
+    try:
+        yield context.new_page()
+    finally:
+        context.close()
+
+
+def _picture(page: Page, name: str) -> None:
+    page.wait_for_timeout(SETTLE_MS)
+    page.screenshot(path=FOLDER / f"{name}.png")
+    print(FOLDER / f"{name}.png")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
