@@ -1,3 +1,4 @@
+import resource
 from collections.abc import Iterator
 
 import psutil
@@ -63,6 +64,30 @@ def test_a_stopped_run_tells_the_truth_until_its_process_has_gone(ward: Ward):
     ward.until_state(run, "stopped")
     ward.until(lambda: ward.workers() == [])
     assert ward.store.checkpoints(run)[-1]["step"] == ward.row(run)["last_step"]
+
+
+def test_a_worker_that_does_not_answer_a_stop_is_reported_and_obeys_when_it_wakes(ward: Ward):
+    (run,) = ward.launch()
+    ward.until_step(run, 20)
+    (pid,) = ward.workers()
+    psutil.Process(pid).suspend()
+    ward.supervisor.stop(run)
+    ward.until(lambda: "no answer yet" in ward.row(run)["state_reason"])
+    assert ward.state(run) == "stopping"
+    psutil.Process(pid).resume()
+    ward.until_state(run, "stopped")
+
+
+def test_what_a_worker_waits_for_is_told_with_its_state(ward: Ward):
+    (run,) = ward.launch(settings={"training.eval_every": 1})
+    ward.until_step(run, 5)
+    (pid,) = ward.workers()
+    infinite = resource.RLIM_INFINITY
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (8192, infinite))
+    ward.until(lambda: ward.row(run)["state_reason"] == "waiting: disk full")
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (infinite, infinite))
+    ward.until(lambda: ward.row(run)["state_reason"] == "")
+    assert ward.state(run) == "running"
 
 
 def test_a_killed_run_leaves_no_process_and_no_zombie(ward: Ward):
