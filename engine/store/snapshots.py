@@ -1,5 +1,6 @@
 """What the inside of the network looked like: one float32 matrix for each layer and head."""
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from engine.store.database import Connection, Database
 from engine.store.events import Event, insert_events
 from engine.store.rows import Row, fetch_table, first, insert, now
 
+_LAYER = re.compile(r"layer(\d{1,6})")
 _SCHEMA = pa.schema(
     [
         ("run_id", pa.int32()),
@@ -60,8 +62,7 @@ def insert_snapshots(
 def read_heads(folder: Path, file: str) -> Iterator[tuple[int, int, np.ndarray]]:
     """(layer, head, float32 matrix) of a snapshot file in a run's folder.
 
-    The file holds `layer0`, `layer1` … with heads on dimension 0, or one tensor with layers on
-    dimension 0 and heads on dimension 1.
+    The file holds a tensor `layer0`, `layer1` … for each layer, heads on dimension 0.
 
     Raises:
         ValueError: the file lies outside the folder, or holds something else.
@@ -69,22 +70,12 @@ def read_heads(folder: Path, file: str) -> Iterator[tuple[int, int, np.ndarray]]
     path = (folder / file).resolve()
     if not path.is_relative_to(folder.resolve()):
         raise ValueError(f"snapshot files lie in the run's folder, got {file}")
-    layers = _layers(safetensors.numpy.load_file(path))
-    for layer, heads in enumerate(layers):
-        for head, values in enumerate(heads):
-            yield layer, head, np.ascontiguousarray(values, dtype="<f4")
-
-
-def _layers(tensors: dict[str, np.ndarray]) -> list[np.ndarray]:
-    ours = [tensors.get(f"layer{number}") for number in range(len(tensors))]
-    found = [tensor for tensor in ours if tensor is not None and tensor.ndim == 3]
-    if found and len(found) == len(tensors):
-        return found
-    only = list(tensors.values())
-    if len(only) == 1 and only[0].ndim == 4:
-        return list(only[0])
-    shapes = {name: tensor.shape for name, tensor in tensors.items()}
-    raise ValueError(f"a snapshot holds heads by layer, got {shapes}")
+    for name, tensor in safetensors.numpy.load_file(path).items():
+        number = _LAYER.fullmatch(name)
+        if number is None or tensor.ndim < 2:
+            raise ValueError(f"tensor {name} of shape {tensor.shape} is no layer with heads")
+        for head, values in enumerate(tensor):
+            yield int(number[1]), head, np.ascontiguousarray(values, dtype="<f4")
 
 
 def snapshot_steps(database: Database, run_id: int, kind: str) -> list[int]:

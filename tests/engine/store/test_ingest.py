@@ -162,7 +162,8 @@ def test_a_snapshot_comes_back_head_by_head(store: Store, record: Record):
     maps = np.random.default_rng(0).random((2, 3, 4, 4), dtype=np.float32)
     for step in (10, 20):
         file = run.folder.snapshots / f"attention-{step:09d}.safetensors"
-        safetensors.numpy.save_file({"attention": maps * step}, file)
+        layers = {f"layer{number}": heads * step for number, heads in enumerate(maps)}
+        safetensors.numpy.save_file(layers, file)
         run.write(journal.snapshot_line(step, "attention", f"snapshots/{file.name}"))
     store.ingest(run.run_id, run.folder.path)
     assert store.snapshot_steps(run.run_id, "attention") == [10, 20]
