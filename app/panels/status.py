@@ -44,7 +44,8 @@ def one_line(run: Run, asked: str | None = None) -> str:
     elif state == "starting":
         words = "the worker starts; the first point comes within seconds"
     elif state == "lost":
-        words = f"its worker died at {step}. Resume goes on from the latest checkpoint"
+        reason = run.get("state_reason") or "its worker died; resume starts it again"
+        words = f"{step}; {reason}"
     elif state == "paused":
         words = f"{run.get('phase', '')}; {step}"
     else:

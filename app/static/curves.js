@@ -5,6 +5,7 @@ const charts = new WeakMap();
 let vegaModule;
 
 export default function update(component) {
+  style(component.parentElement);
   const host = component.parentElement.querySelector(".lab-curves");
   let chart = charts.get(host);
   if (!chart) charts.set(host, (chart = new Chart(host)));
@@ -12,6 +13,14 @@ export default function update(component) {
   const frame = component.data;
   chart.queue = chart.queue.then(() => chart.receive(frame)).catch((error) => chart.fail(error));
   return () => chart.leave();
+}
+
+function style(root) {
+  if (root.querySelector("link")) return;
+  const link = document.createElement("link");
+  link.rel = "stylesheet";
+  link.href = new URL("curves.css", import.meta.url).href;
+  root.prepend(link);
 }
 
 class Chart {

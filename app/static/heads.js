@@ -5,11 +5,20 @@ const panels = new WeakMap();
 const KEPT = 400;
 
 export default function update(component) {
+  style(component.parentElement);
   const host = component.parentElement.querySelector(".lab-heads");
   let panel = panels.get(host);
   if (!panel) panels.set(host, (panel = new Panel(host)));
   panel.receive(component);
   return () => panels.delete(host);
+}
+
+function style(root) {
+  if (root.querySelector("link")) return;
+  const link = document.createElement("link");
+  link.rel = "stylesheet";
+  link.href = new URL("heads.css", import.meta.url).href;
+  root.prepend(link);
 }
 
 class Panel {
