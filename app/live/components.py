@@ -25,6 +25,7 @@ export default (c) => {{
 
 @cache
 def _component(name: str) -> ComponentRenderer:
+    ensure_bundle()
     return v2.component(
         f"grokking_lab_{name}",
         html=f'<div class="lab-{name}"></div>',
@@ -36,7 +37,6 @@ def curves(
     message: bytes, *, key: str, on_range: Callable[[], None], on_resync: Callable[[], None]
 ) -> None:
     """Mount or update a live chart; its zoom arrives as `st.session_state[key]["range"]`."""
-    ensure_bundle()
     _component("curves")(
         key=key, data=message, on_range_change=on_range, on_resync_change=on_resync
     )

@@ -21,6 +21,9 @@ from app.live.frames import Series, pack_series, series_of
 BUCKETS = 400
 """Buckets a line in a first frame; each keeps its least and its greatest value."""
 
+MOST_NEWS = 5_000
+"""More new points than this, as after a sleep, are sent downsampled with all the others."""
+
 Row = dict[str, Any]
 
 
@@ -122,7 +125,8 @@ class CurveStream:
         self, lab: Curves, view: View, *, runs: Sequence[Row], events: Sequence[Row], version: int
     ) -> bytes:
         lines = series_of(lab.rows_after(self.cursors, metrics=view.metrics))
-        if set(_splits(lines)) - set(self.splits) or (lines and not self.splits):
+        n_new = sum(len(line.steps) for line in lines)
+        if n_new > MOST_NEWS or set(_splits(lines)) - set(self.splits):
             return self._everything(lab, view, runs=runs, events=events, version=version)
         self.version = version
         tables = dict(annotations(runs, events, view.mode))
@@ -130,7 +134,7 @@ class CurveStream:
             return self._nothing()
         base, self.seq = self.seq, self.seq + 1
         self._advance(lines)
-        self.total += sum(len(line.steps) for line in lines)
+        self.total += n_new
         header = self._head(base=base)
         if tables != self.tables:
             header["tables"] = self.tables = tables

@@ -119,3 +119,12 @@ def test_one_tick_of_eight_runs_stays_far_below_sixty_kilobytes():
     header, _, size = frame(stream, lab, 2, view, runs=runs)
     assert n_points(header) == 8 * 4 * 20
     assert size < 10_000
+
+
+def test_a_tab_that_slept_gets_a_thinned_figure_instead_of_every_row():
+    lab, stream = RecordedLab(curve(last=100)), CurveStream()
+    frame(stream, lab, 1)
+    lab.rows = curve(last=20_000)
+    header, _, _ = frame(stream, lab, 2)
+    assert header["base"] is None
+    assert lab.asked[-2:] == ["rows_after", "curves 1-None"]
