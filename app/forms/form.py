@@ -42,7 +42,7 @@ def tell(slots: Slots, problems: Mapping[str, str]) -> list[str]:
     """Write each problem under its field; returns those that have no field of their own."""
     homeless: list[str] = []
     for dotted, sentence in problems.items():
-        slot = _slot(slots, dotted)
+        slot = _slot(slots, dotted) or slots.get(f"{dotted}.{sentence.split()[0]}")
         if slot is None:
             homeless.append(sentence)
         else:
