@@ -98,7 +98,13 @@ def connect_or_start(home: Home) -> flight.FlightClient:
         if started is not None and started.poll() not in (None, ALREADY_RUNNING):
             raise EngineUnavailable(f"the engine did not start: {_last_line(home)}")
         if started is None or started.poll() is not None:
-            started = _start_daemon(home)
+            try:
+                started = _start_daemon(home)
+            except OSError as error:
+                raise EngineUnavailable(
+                    f"the lab's home {home.path} cannot be used: {error.strerror};"
+                    f" set {ENVIRONMENT} to a folder of your own"
+                ) from error
         time.sleep(0.05)
     raise EngineUnavailable(
         f"the engine did not answer within {START_SECONDS:g} s; its log is {home.daemon_log}"
