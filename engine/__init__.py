@@ -1,9 +1,11 @@
 """How it is learned and recorded: the front door, all that the app and scripts may use.
 
-Importing it loads neither torch nor the database.
+Importing it loads neither torch nor the database. The client, and Arrow with it, come at first
+use: workers import this package too and need neither.
 """
 
-from engine.client import Lab, connect
+from typing import TYPE_CHECKING, Any
+
 from engine.config import (
     InvalidConfig,
     Problem,
@@ -24,6 +26,18 @@ from engine.errors import (
     SettingsError,
     StoreUnavailable,
 )
+
+if TYPE_CHECKING:
+    from engine.client import Lab, connect
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("Lab", "connect"):
+        from engine import client
+
+        return getattr(client, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 __all__ = [
     "PRESETS",

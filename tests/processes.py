@@ -27,9 +27,19 @@ def worker_pids(home: Home) -> list[int]:
     ]
 
 
+def standby_pids(home: Home) -> list[int]:
+    """The process that waits to become a worker."""
+    return [
+        process.pid
+        for process in psutil.process_iter()
+        if "engine.standby" in _command(process) and _works_in(process, home)
+    ]
+
+
 def end_all(home: Home) -> None:
     """Kill the daemon and workers of a home and wait until they are gone."""
-    pids = [pid for pid in (daemon_pid(home), *worker_pids(home)) if pid is not None]
+    daemon = daemon_pid(home)
+    pids = [*worker_pids(home), *standby_pids(home), *([] if daemon is None else [daemon])]
     for pid in pids:
         os.kill(pid, signal.SIGKILL)
     deadline = time.monotonic() + 10

@@ -1,11 +1,15 @@
 """Which workers live now, which runs they hold, and what they occupy."""
 
+import time
 from collections.abc import Iterable
 
-from engine.daemon.processes import Worker, adopt, spawn
+from engine.daemon.processes import Standby, Worker, adopt, spawn
 from engine.daemon.scheduler import Busy, Machine, Start
 from engine.home import Home
 from engine.worker.lock import is_held
+
+CALM_SECONDS = 5.0
+"""A new standby does not compete with a worker that has only just started."""
 
 
 class Fleet:
@@ -15,13 +19,25 @@ class Fleet:
         self._home = home
         self.machine = machine
         self._workers: list[Worker] = []
+        self._standby = Standby(home)
+        self._started = -CALM_SECONDS
 
     def start(self, batch: Start) -> None:
-        """Spawn a worker for a batch."""
-        worker = spawn(
-            self._home, batch.runs, device=batch.device, threads=batch.threads, gpu=batch.gpu
-        )
-        self._workers.append(worker)
+        """Give a batch to the worker on standby, or to one that is spawned."""
+        self._workers.append(self._standby.take(batch) or spawn(self._home, batch))
+        self._started = time.monotonic()
+
+    def stand_by(self) -> None:
+        """Keep a worker ready while a slot is free; not while another is just starting."""
+        if self.machine.has_room(self.busy()):
+            if time.monotonic() - self._started > CALM_SECONDS:
+                self._standby.prepare()
+        else:
+            self._standby.dismiss()
+
+    def close(self) -> None:
+        """End the worker on standby; those that train go on."""
+        self._standby.dismiss()
 
     def reap(self) -> bool:
         """Forget workers that have ended; true when some have."""

@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from engine.daemon.scheduler import Start
 from engine.home import ENVIRONMENT, Home
 from engine.version import ROOT
 from engine.worker.identity import Identity, identify
@@ -57,16 +58,13 @@ class Worker:
             os.kill(self.identity.pid, number)
 
 
-def spawn(
-    home: Home, runs: Sequence[int], *, device: str, threads: int, gpu: int | None
-) -> Worker:
+def spawn(home: Home, start: Start) -> Worker:
     """Start a worker in a session of its own, so that it outlives daemon, terminal and Ctrl-C."""
-    environment = os.environ | {ENVIRONMENT: str(home.path)}
-    environment |= {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
-    if gpu is not None:
-        environment["CUDA_VISIBLE_DEVICES"] = str(gpu)
-    command = [sys.executable, "-X", "faulthandler", "-m", "engine.worker", *map(str, runs)]
-    with _shared_log(home, runs).open("wb") as log:
+    environment = _environment(home, start.threads)
+    if start.gpu is not None:
+        environment["CUDA_VISIBLE_DEVICES"] = str(start.gpu)
+    command = [sys.executable, "-X", "faulthandler", "-m", "engine.worker", *map(str, start.runs)]
+    with _shared_log(home, start.runs).open("wb") as log:
         process = subprocess.Popen(
             command,
             cwd=ROOT,
@@ -76,8 +74,75 @@ def spawn(
             stderr=log,
             start_new_session=True,
         )
-    identity = identify(process.pid)
-    return Worker(list(runs), device, threads, gpu, process, identity)
+    return _worker(start, process)
+
+
+def _worker(start: Start, process: subprocess.Popen[bytes]) -> Worker:
+    runs, identity = list(start.runs), identify(process.pid)
+    return Worker(runs, start.device, start.threads, start.gpu, process, identity)
+
+
+class Standby:
+    """A worker process that has loaded torch and waits for its runs; at most one at a time.
+
+    It ends by itself when the daemon goes, because its stdin does.
+    """
+
+    THREADS = 1
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def prepare(self) -> None:
+        """Start one, unless one is there."""
+        if self._process is not None and self._process.poll() is None:
+            return
+        self.dismiss()
+        with self._home.daemon_log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-X", "faulthandler", "-m", "engine.standby"],
+                cwd=ROOT,
+                env=_environment(self._home, self.THREADS),
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def take(self, start: Start) -> Worker | None:
+        """Give it a batch to train; None when there is none that could."""
+        process = self._process
+        if process is None or process.poll() is not None or start.threads != self.THREADS:
+            return None
+        assert process.stdin is not None
+        log = _shared_log(self._home, start.runs)
+        order = {"runs": start.runs, "log": str(log), "gpu": start.gpu}
+        try:
+            process.stdin.write(json.dumps(order).encode() + b"\n")
+            process.stdin.close()
+        except BrokenPipeError:
+            return None
+        self._process = None
+        return _worker(start, process)
+
+    def dismiss(self) -> None:
+        """End the one that waits."""
+        if self._process is None:
+            return
+        assert self._process.stdin is not None
+        self._process.kill()
+        self._process.stdin.close()
+        self._process.wait()
+        self._process = None
+
+
+def _environment(home: Home, threads: int) -> dict[str, str]:
+    return os.environ | {
+        ENVIRONMENT: str(home.path),
+        "OMP_NUM_THREADS": str(threads),
+        "MKL_NUM_THREADS": str(threads),
+    }
 
 
 def adopt(home: Home, run: int) -> Worker:

@@ -41,6 +41,12 @@ class Machine:
     n_cores: int
     n_gpus: int
 
+    def has_room(self, busy: Sequence[Busy]) -> bool:
+        """Whether one more worker of one thread could start."""
+        if self.n_gpus:
+            return bool(self.free_gpus(busy))
+        return self.free_cpu_slots(busy, 1) > 0
+
     def free_gpus(self, busy: Iterable[Busy]) -> list[int]:
         """The GPUs on which nothing trains."""
         taken = {worker.gpu for worker in busy if worker.device == "cuda"}

@@ -60,15 +60,19 @@ def socket_path(home: Home) -> Path:
 def _run(home: Home, store: Store, stopping: threading.Event) -> None:
     supervisor = Supervisor(home, store)
     with _serving(home, Calls(home=home, store=store, supervisor=supervisor)):
-        while not stopping.is_set():
-            started = time.monotonic()
-            _tick(home, store, supervisor)
-            stopping.wait(max(0.01, TICK_SECONDS - (time.monotonic() - started)))
+        try:
+            while not stopping.is_set():
+                started = time.monotonic()
+                _tick(home, store, supervisor)
+                stopping.wait(max(0.01, TICK_SECONDS - (time.monotonic() - started)))
+        finally:
+            supervisor.close()
 
 
 def _tick(home: Home, store: Store, supervisor: Supervisor) -> None:
     try:
         supervisor.tick(store.ingest_many(supervisor.active(), home.runs))
+        supervisor.stand_by()
     except LabError as error:
         log.warning("%s", error)
     except Exception:

@@ -66,6 +66,16 @@ class Supervisor:
             if self._fleet.reap() or self._queue.changed:
                 self._queue.start()
 
+    def stand_by(self) -> None:
+        """Keep a worker ready for the next launch; the daemon calls it after every tick."""
+        with self._mutex:
+            self._fleet.stand_by()
+
+    def close(self) -> None:
+        """Let go of what would not outlive the daemon; runs go on."""
+        with self._mutex:
+            self._fleet.close()
+
     # commands
 
     def launch(

@@ -7,6 +7,7 @@ from typing import Any
 
 from engine.config import RunConfig, apply
 from engine.daemon.processes import Worker, spawn
+from engine.daemon.scheduler import Start
 from engine.home import Home, RunFolder
 from engine.journal import Line, read_lines
 
@@ -28,7 +29,7 @@ class Bench:
         return folder
 
     def spawn(self, *runs: int) -> Worker:
-        return spawn(self.home, runs, device="cpu", threads=1, gpu=None)
+        return spawn(self.home, Start(runs, "cpu", 1))
 
     def finish(self, worker: Worker) -> int:
         """Wait for the end of a worker; its exit status."""
