@@ -47,11 +47,11 @@ def end_all(home: Home) -> None:
         time.sleep(0.01)
 
 
-def _command(process: psutil.Process) -> list[str]:
+def _command(process: psutil.Process) -> str:
     try:
-        return process.cmdline()
+        return " ".join(process.cmdline())
     except psutil.Error:
-        return []
+        return ""
 
 
 def _works_in(process: psutil.Process, home: Home) -> bool:
