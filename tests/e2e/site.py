@@ -30,6 +30,8 @@ class Site:
     home: Home
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
+    module: str = "streamlit"
+    """What is run: Streamlit, or Streamlit with instruments."""
 
     @property
     def url(self) -> str:
@@ -40,7 +42,7 @@ class Site:
         with (self.home.path / f"page-{self.port}.log").open("ab") as log:
             self.process = subprocess.Popen(
                 [
-                    *(sys.executable, "-m", "streamlit", "run", "app/main.py"),
+                    *(sys.executable, "-m", self.module, "run", "app/main.py"),
                     *("--server.port", str(self.port), "--server.headless", "true"),
                 ],
                 cwd=ROOT,
