@@ -235,7 +235,8 @@ class Chart {
     const how = "wheel zooms, drag pans, double click resets";
     this.caption.textContent = [this.figure.note, points + thinned, how].filter(Boolean).join(" · ");
     this.host.setAttribute("role", "img");
-    this.host.setAttribute("aria-label", this.figure.alt);
+    const marked = this.tables.markers.map(({ label }) => label).filter(Boolean);
+    this.host.setAttribute("aria-label", [this.figure.alt, ...marked].join(" "));
     this.host.dataset.points = shown;
     this.host.dataset.seq = this.seq;
     this.host.dataset.last = Math.max(0, ...[...this.series.values()].map((l) => l.steps.at(-1) ?? 0));
