@@ -103,7 +103,8 @@ class Standby:
             self._process = subprocess.Popen(
                 [sys.executable, "-X", "faulthandler", "-m", "engine.standby"],
                 cwd=ROOT,
-                env=_environment(self._home, self.THREADS),
+                # SPT_NOENV: the title it takes as a worker must not overwrite its environment
+                env=_environment(self._home, self.THREADS) | {"SPT_NOENV": "1"},
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
