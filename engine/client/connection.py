@@ -95,7 +95,7 @@ def connect_or_start(home: Home) -> flight.FlightClient:
     while time.monotonic() < deadline:
         if (client := _answering(home)) is not None:
             return client
-        if started is not None and started.poll() not in (None, ALREADY_RUNNING):
+        if started is not None and _gave_up(started):
             raise EngineUnavailable(f"the engine did not start: {_last_line(home)}")
         if started is None or started.poll() is not None:
             try:
@@ -109,6 +109,12 @@ def connect_or_start(home: Home) -> flight.FlightClient:
     raise EngineUnavailable(
         f"the engine did not answer within {START_SECONDS:g} s; its log is {home.daemon_log}"
     )
+
+
+def _gave_up(daemon: subprocess.Popen[bytes]) -> bool:
+    """Whether it ended by itself, for no good reason: a signal, or another daemon, is one."""
+    status = daemon.poll()
+    return status is not None and status > 0 and status != ALREADY_RUNNING
 
 
 def _last_line(home: Home) -> str:

@@ -10,6 +10,7 @@ from engine.config import RunConfig, parse_config
 from engine.daemon.estimate import estimate
 from engine.daemon.health import health
 from engine.daemon.supervisor import Supervisor
+from engine.daemon.waiting import Waiting
 from engine.errors import RunNotFound, SettingsError
 from engine.home import Home
 from engine.store import Store
@@ -22,10 +23,11 @@ class Calls:
 
     def __init__(self, *, home: Home, store: Store, supervisor: Supervisor) -> None:
         self._home, self._store, self._supervisor = home, store, supervisor
+        self._waiting = Waiting(home, supervisor.active)
         self.answers: Mapping[str, Callable[..., Any]] = {
             "ping": lambda: "pong",
             "runs": self._runs,
-            "version": store.version,
+            "version": lambda: store.version() + self._waiting.changes(),
             "events": store.events,
             "snapshot_steps": store.snapshot_steps,
             "checkpoints": store.checkpoints,
@@ -57,6 +59,7 @@ class Calls:
         missing = sorted(set(run_ids or ()) - {row["run_id"] for row in rows})
         if missing:
             raise RunNotFound(f"there is no run {missing[0]}; it may have been deleted")
+        self._waiting.tell(rows)
         return rows
 
     def _launch(

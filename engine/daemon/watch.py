@@ -156,8 +156,8 @@ class Watch:
             status = read_status(self._home.run(run_id).status)
             waiting = str(status.get("waiting", ""))
             if waiting != active.waiting:
-                active.waiting = waiting
                 self._store.set_state(run_id, find(self._store, run_id)["state"], waiting)
+                active.waiting = waiting
 
     def _way_out(self, run_id: int) -> str:
         steps = [row["step"] for row in self._store.checkpoints(run_id)]

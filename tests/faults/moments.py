@@ -1,0 +1,53 @@
+"""When something happens: waiting for it, and moments that nobody could foresee."""
+
+import random
+import time
+from collections.abc import Callable
+from typing import Any
+
+from engine import Lab, RunConfig, apply
+
+TINY = apply(
+    RunConfig(),
+    {
+        "task.p": 11,
+        "model.d_model": 16,
+        "model.n_heads": 2,
+        "model.d_mlp": 32,
+        "training.steps": 1500,
+        "training.eval_every": 10,
+    },
+)
+ENDLESS = apply(TINY, {"training.steps": 10_000_000})
+OVER = ("finished", "stopped", "failed", "lost")
+
+
+def until(claim: Callable[[], Any], seconds: float = 60.0) -> Any:
+    """The first truthy answer."""
+    deadline = time.monotonic() + seconds
+    while not (answer := claim()):
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
+    return answer
+
+
+def some_moment(chance: random.Random, longest_seconds: float) -> None:
+    """Let an unforeseeable while pass: kills must be harmless at every moment."""
+    time.sleep(chance.uniform(0.0, longest_seconds))
+
+
+def row(lab: Lab, run: int) -> dict[str, Any]:
+    return lab.runs([run])[0]
+
+
+def state(lab: Lab, run: int) -> str:
+    return row(lab, run)["state"]
+
+
+def reaches(lab: Lab, run: int, step: int) -> None:
+    until(lambda: row(lab, run)["last_step"] >= step)
+
+
+def ends(lab: Lab, run: int) -> dict[str, Any]:
+    until(lambda: state(lab, run) in OVER)
+    return row(lab, run)

@@ -1,0 +1,39 @@
+"""A full disk under the whole lab: it says so, waits, and goes on without a gap."""
+
+from pathlib import Path
+
+from engine import apply, connect
+from engine.home import Home
+from tests.faults.moments import TINY, ends, reaches, row, until
+from tests.faults.recorded import first_attempt, stored, told
+from tests.processes import daemon_pid, worker_pids
+
+
+def test_a_run_on_a_full_disk_waits_says_so_and_ends_without_a_gap(cramped: Home):
+    lab = connect(cramped)
+    steps = 500
+    (run,) = lab.launch(apply(TINY, {"training.steps": steps, "training.eval_every": 1}))
+    reaches(lab, run, 30)
+    daemon, workers = daemon_pid(cramped), worker_pids(cramped)
+    ballast = cramped.path / "ballast"
+    fill(ballast)
+    until(lambda: row(lab, run)["state_reason"] == "waiting: disk full")
+    assert row(lab, run)["state"] == "running"
+    assert lab.curves([run]).num_rows
+    assert (daemon_pid(cramped), worker_pids(cramped)) == (daemon, workers)
+    ballast.unlink()
+    assert ends(lab, run)["state"] == "finished"
+    assert row(lab, run)["state_reason"] == ""
+    assert daemon_pid(cramped) == daemon
+    assert first_attempt(cramped, run) == list(range(1, steps + 1))
+    assert stored(lab, run) == told(cramped, run)
+
+
+def fill(ballast: Path) -> None:
+    """Leave not a byte free."""
+    with ballast.open("wb", buffering=0) as file:
+        try:
+            while file.write(bytes(4096)):
+                pass
+        except OSError:
+            return
