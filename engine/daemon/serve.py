@@ -21,6 +21,8 @@ from engine.home import Home, atomic_write
 from engine.store import Store
 
 TICK_SECONDS = 0.1
+MOST_REST_SECONDS = 0.5
+"""A new point must be on the page within 2 s, however slow the disk is."""
 LONGEST_SOCKET_PATH = 100
 """Bytes; the system's limit is 107."""
 
@@ -64,9 +66,14 @@ def _run(home: Home, store: Store, stopping: threading.Event) -> None:
             while not stopping.is_set():
                 started = time.monotonic()
                 _tick(home, store, supervisor)
-                stopping.wait(max(0.01, TICK_SECONDS - (time.monotonic() - started)))
+                stopping.wait(pause_after(time.monotonic() - started))
         finally:
             supervisor.close()
+
+
+def pause_after(tick_seconds: float) -> float:
+    """How long to rest after a tick: ten ticks a second, but at most a tenth of one core."""
+    return max(TICK_SECONDS - tick_seconds, min(9 * tick_seconds, MOST_REST_SECONDS))
 
 
 def _tick(home: Home, store: Store, supervisor: Supervisor) -> None:
