@@ -31,7 +31,9 @@ class Cadence:
 
     def snapshot(self, step: int) -> int:
         """Eight a decade, and rarer than evaluations when these are no longer log-spaced."""
-        every = max(EVALUATIONS_PER_SNAPSHOT * self.eval_every, self.last // SNAPSHOTS_PER_BUDGET)
+        every = max(
+            EVALUATIONS_PER_SNAPSHOT * self.eval_every, -(-self.last // SNAPSHOTS_PER_BUDGET)
+        )
         return min(_following(step, per_decade=SNAPSHOTS_PER_DECADE, every=every), self.last)
 
     def checkpoint(self, step: int) -> int:
