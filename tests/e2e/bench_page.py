@@ -9,28 +9,17 @@ import json
 import os
 import re
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from math import log
-from pathlib import Path
 from statistics import median
 from typing import Any
 
-import psutil
-from playwright.sync_api import Browser, BrowserContext, Page, WebSocket, sync_playwright
+from playwright.sync_api import BrowserContext, Page
 
-from app.live.frames import unpack
-from engine import connect
-from engine.home import ENVIRONMENT, Home
-from tests.e2e import stopwatch
-from tests.e2e.chromium import FLAGS, executable
 from tests.e2e.pages import Lab
-from tests.e2e.rehearsed import SPIKE, Growing, Rehearsed
-from tests.e2e.site import Site
-from tests.processes import daemon_pid, end_all
+from tests.e2e.rehearsed import SPIKE, Growing
+from tests.e2e.stage import Stage, Wire, browser_processes, cpu_seconds, spent, stage
 
 RUNS, A_SECOND = 8, 20
 LONG, SHORT, VERY_LONG = 100_000, 10_000, 1_000_000
@@ -43,100 +32,6 @@ def row(what: str, measured: str, target: str, how: str) -> Row:
     """One line of the report."""
     load = " ".join(f"{value:.1f}" for value in os.getloadavg())
     return {"what": what, "measured": measured, "target": target, "how": how, "load": load}
-
-
-@dataclass
-class Stage:
-    """A lab with its daemon, one instrumented page server, and a browser."""
-
-    home: Home
-    site: Site
-    browser: Browser
-    times: Path
-    runs: Rehearsed | None = None
-
-    @property
-    def address(self) -> str:
-        assert self.runs is not None
-        return "live?runs=" + ",".join(map(str, self.runs.runs))
-
-    @contextmanager
-    def window(self) -> Iterator[Lab]:
-        """A fresh browser window with an empty cache."""
-        context = self.browser.new_context(viewport={"width": 1440, "height": 1000})
-        context.set_default_timeout(60_000)
-        try:
-            yield Lab(context.new_page(), self.site.url)
-        finally:
-            context.close()
-
-    def bodies(self, since: float) -> list[dict[str, float]]:
-        """The fragment bodies that ended after a moment."""
-        told = map(json.loads, self.times.read_text().splitlines())
-        return [body for body in told if body["t"] > since]
-
-    @property
-    def server(self) -> psutil.Process:
-        assert self.site.process is not None
-        return psutil.Process(self.site.process.pid)
-
-    @property
-    def daemon(self) -> psutil.Process:
-        pid = daemon_pid(self.home)
-        assert pid is not None
-        return psutil.Process(pid)
-
-
-@contextmanager
-def stage(
-    *, runs: int = 0, evaluations: int = 0, spike: int = 0, pace: float | None = None
-) -> Iterator[Stage]:
-    """All processes of a lab with rehearsed runs; nothing of it is left afterwards."""
-    with tempfile.TemporaryDirectory() as folder:
-        home = Home(Path(folder) / "lab").create()
-        times = Path(folder) / "times.jsonl"
-        os.environ[ENVIRONMENT], os.environ[stopwatch.FILE] = str(home.path), str(times)
-        os.environ[stopwatch.PACE] = str(pace or "")
-        rehearsed = (
-            Rehearsed(home, runs=runs, evaluations=evaluations, spike=spike) if runs else None
-        )
-        site = Site(home, module=stopwatch.__name__)
-        try:
-            connect(home).version()
-            site.start()
-            with sync_playwright() as playwright:
-                browser = playwright.chromium.launch(
-                    executable_path=executable(), args=list(FLAGS)
-                )
-                yield Stage(home, site, browser, times, rehearsed)
-                browser.close()
-        finally:
-            site.kill()
-            if rehearsed is not None:
-                rehearsed.close()
-            end_all(home)
-
-
-@dataclass
-class Wire:
-    """What a page receives over its websocket, before compression."""
-
-    frames: list[bytes] = field(default_factory=list[bytes])
-
-    def listen(self, page: Page) -> "Wire":
-        page.on("websocket", self._attach)
-        return self
-
-    def _attach(self, socket: WebSocket) -> None:
-        socket.on("framereceived", lambda frame: self.frames.append(_bytes(frame)))
-
-    @property
-    def size(self) -> int:
-        return sum(map(len, self.frames))
-
-
-def _bytes(frame: str | bytes) -> bytes:
-    return frame if isinstance(frame, bytes) else frame.encode()
 
 
 def tick() -> list[Row]:
@@ -166,9 +61,9 @@ def tick() -> list[Row]:
 
 def _ticks(lab: Stage, view: Lab, wire: Wire, *, seconds: float) -> dict[str, str]:
     started, size = time.time(), wire.size
-    page, engine = _cpu(lab.server), _cpu(lab.daemon)
+    page, engine = cpu_seconds(lab.server), cpu_seconds(lab.daemon)
     view.page.wait_for_timeout(seconds * 1e3)
-    page, engine = _cpu(lab.server) - page, _cpu(lab.daemon) - engine
+    page, engine = cpu_seconds(lab.server) - page, cpu_seconds(lab.daemon) - engine
     bodies = lab.bodies(started)
     n = len(bodies)
     walls = sorted(body["wall_ms"] for body in bodies)
@@ -180,11 +75,6 @@ def _ticks(lab: Stage, view: Lab, wire: Wire, *, seconds: float) -> dict[str, st
         " with its ten looks at the journals a second",
         "wire": f"{(wire.size - size) / n / 1e3:.1f} kB",
     }
-
-
-def _cpu(process: psutil.Process) -> float:
-    times = process.cpu_times()
-    return times.user + times.system
 
 
 def soak(ticks: int = 3_600) -> list[Row]:
@@ -231,20 +121,11 @@ def _memory(lab: Stage, context: BrowserContext, page: Page) -> dict[str, float]
     return {
         "page server (RSS)": lab.server.memory_info().rss,
         "engine daemon (RSS)": lab.daemon.memory_info().rss,
-        "browser (USS of all its processes)": _browser_memory(),
+        "browser (USS of all its processes)": sum(
+            process.memory_full_info().uss for process in browser_processes()
+        ),
         "browser (JS heap after collection)": heap,
     }
-
-
-def _browser_memory() -> float:
-    total = 0
-    for process in psutil.Process().children(recursive=True):
-        try:
-            if "chrom" in process.name() or "headless" in process.name():
-                total += process.memory_full_info().uss
-        except psutil.Error:
-            continue
-    return total
 
 
 _WATCH = """(host) => {
@@ -259,6 +140,8 @@ def freshness(samples: int = 20) -> list[Row]:
     with stage(runs=RUNS, evaluations=LONG) as lab, lab.window() as view:
         assert lab.runs is not None
         view.open(lab.address).sees_step(LONG, seconds=60)
+        # the first new line has the engine read the whole of what was recorded, once
+        view.sees_step(lab.runs.evaluate()[0], seconds=60)
         view.page.wait_for_timeout(5_000)
         view.chart.evaluate(_WATCH)
         written: list[tuple[int, float]] = []
@@ -278,20 +161,15 @@ def opened(times: int = 5) -> list[Row]:
     rows: list[Row] = []
     for evaluations in (SHORT, LONG):
         with stage(runs=RUNS, evaluations=evaluations) as lab:
-            taken: list[float] = []
-            for _ in range(times + 1):
-                with lab.window() as view:
-                    started = time.perf_counter()
-                    view.open(lab.address)
-                    view.page.locator('.lab-curves[data-ready="yes"][data-last]').wait_for()
-                    taken.append(time.perf_counter() - started)
-                    assert view.last_step() == evaluations
-        first, *later = taken
+            first, *later = [_opened(lab, evaluations) for _ in range(times + 1)]
+        walls = [wall for wall, _ in later]
+        cpu = {who: median(spent[who] for _, spent in later) for who in first[1]}
+        told = ", ".join(f"{who} {seconds:.2f} s" for who, seconds in cpu.items())
         rows.append(
             row(
                 f"page opened → curves painted, {RUNS} × {evaluations:,} points",
-                f"median {median(later):.1f} s, worst {max(later):.1f} s of {times};"
-                f" first page of a fresh server {first:.1f} s",
+                f"median {median(walls):.1f} s, worst {max(walls):.1f} s of {times}; first page"
+                f" of a fresh server {first[0]:.1f} s; CPU spent: {told}",
                 "< 4 s",
                 "navigation → `data-ready`, 4 lines a run, nothing cached in the browser",
             )
@@ -299,95 +177,88 @@ def opened(times: int = 5) -> list[Row]:
     return rows
 
 
-_PIXELS = """(canvas, [top, bottom]) => {
+def _opened(lab: Stage, evaluations: int) -> tuple[float, dict[str, float]]:
+    with lab.window() as view:
+        before, started = spent(lab), time.perf_counter()
+        view.open(lab.address)
+        view.page.locator('.lab-curves[data-ready="yes"][data-last]').wait_for()
+        wall, after = time.perf_counter() - started, spent(lab)
+        assert view.last_step() == evaluations
+    return wall, {who: after[who] - before[who] for who in after}
+
+
+_PIXELS = """(canvas, [left, top, width, height]) => {
   const ratio = canvas.width / canvas.clientWidth;
-  const [y, height] = [top * ratio, (bottom - top) * ratio];
-  const { data } = canvas.getContext("2d").getImageData(0, y, canvas.width, height);
+  const box = [left, top, width, height].map((length) => length * ratio);
+  const { data } = canvas.getContext("2d").getImageData(...box);
   let n = 0;
   for (let i = 0; i < data.length; i += 4) {
     if (data[i + 2] - data[i] > 60 && data[i + 3] > 60) n += 1;
   }
   return n;
 }"""
+SPIKE_AT = 654_321
+LEFT, RIGHT, BOTTOM, LOSS_PANEL = 64, 108, 42, 170
+"""Pixels: the margins of the live figure and the height of its loss panel."""
 
 
 def spike() -> list[Row]:
     """Whether a one-step spike among a million points is painted, however the page is zoomed."""
-    at = 654_321
-    zooms = ["", "1-1000000", "100000-1000000", "600000-700000", "654000-655000", "654300-654340"]
-    with stage(runs=1, evaluations=VERY_LONG, spike=at) as lab:
-        seen = {zoom or "all": _spike_at(lab, zoom, at) for zoom in zooms}
-        seen |= _spike_by_wheel(lab, at)
+    zooms = ["", "100000-1000000", "600000-700000", "654000-655000", "654300-654340"]
+    with stage(runs=1, evaluations=VERY_LONG, spike=SPIKE_AT) as lab:
+        seen = {zoom or "all": _spike_at(lab, zoom) for zoom in zooms}
+        seen |= _spike_by_wheel(lab)
+    with stage(runs=1, evaluations=VERY_LONG) as lab:
+        control = [_spike_at(lab, zoom) for zoom in zooms]
     told = "; ".join(f"{zoom}: {'yes' if ok else 'NO'}" for zoom, ok in seen.items())
-    how = f"train loss {SPIKE:g} at step {at:,} alone: the point is sent, and its colour painted"
+    how = (
+        f"train loss {SPIKE:g} at step {SPIKE_AT:,} alone: its colour is on the canvas above the"
+        f" curve; the same look at a run without a spike finds {sum(control)} of {len(control)}"
+    )
     return [row("one-step spike among a million points visible", told, "at every zoom", how)]
 
 
-def _spike_at(lab: Stage, zoom: str, at: int) -> bool:
+def _spike_at(lab: Stage, zoom: str) -> bool:
     with lab.window() as view:
-        wire = Wire().listen(view.page)
         view.open(lab.address + (f"&steps={zoom}" if zoom else "")).sees_step(VERY_LONG, 60)
         view.page.wait_for_timeout(500)
-        return (at, SPIKE) in points_of(wire.frames) and _painted(view)
+        low, high = map(float, (zoom or f"1-{VERY_LONG}").split("-"))
+        return _painted(view, low, high)
 
 
-def _spike_by_wheel(lab: Stage, at: int) -> dict[str, bool]:
-    """Zoom in with the wheel, step by step, with the pointer on the spike."""
+def _spike_by_wheel(lab: Stage) -> dict[str, bool]:
+    """Zoom in with the wheel, turn by turn, with the pointer near the spike."""
     seen: dict[str, bool] = {}
+    low, high = 1.0, float(VERY_LONG)
     with lab.window() as view:
         view.open(lab.address).sees_step(VERY_LONG, 60)
-        box = view.chart.locator("canvas").bounding_box()
-        assert box is not None
-        width = box["width"] - 64 - 108
-        share = _log_share(at, 1, VERY_LONG)
-        for turn in range(1, 5):
-            view.page.mouse.move(box["x"] + 64 + share * width, box["y"] + 150)
-            view.page.mouse.wheel(0, -400)
-            view.page.wait_for_timeout(2_500)
-            low, high = re.findall(r"steps=([\d.e+]+)-([\d.e+]+)", view.page.url)[0]
-            inside = float(low) < at < float(high)
-            seen[f"wheel {turn} ({float(low):,.0f}–{float(high):,.0f})"] = inside and _painted(
-                view
-            )
+        for turn in range(1, 6):
+            x, top = _place(view, low, high)
+            box = view.chart.locator("canvas").bounding_box()
+            assert box is not None
+            view.page.mouse.move(box["x"] + x, box["y"] + top - 100)
+            view.page.mouse.wheel(0, -600)
+            view.page.mouse.move(0, 0)
+            view.page.wait_for_timeout(3_000)
+            low, high = map(float, re.findall(r"steps=([\d.e+]+)-([\d.e+]+)", view.page.url)[0])
+            seen[f"wheel {turn} ({low:,.0f}–{high:,.0f})"] = _painted(view, low, high)
     return seen
 
 
-def _log_share(step: float, low: float, high: float) -> float:
-    return log(step / low) / log(high / low)
-
-
-def _painted(view: Lab) -> bool:
-    canvas = view.chart.locator("canvas")
-    box = canvas.bounding_box()
+def _place(view: Lab, low: float, high: float) -> tuple[float, float]:
+    """Where the spike's step and the top of the loss panel are on the canvas, in pixels."""
+    box = view.chart.locator("canvas").bounding_box()
     assert box is not None
-    # the top quarter of the loss panel, 170 px high above 42 px of axis: losses above 1 or so
-    top = box["height"] - 42 - 170
-    return canvas.evaluate(_PIXELS, [top, top + 40]) > 0
+    plot = box["width"] - LEFT - RIGHT
+    x = LEFT + plot * log(SPIKE_AT / low) / log(high / low)
+    return x, box["height"] - BOTTOM - LOSS_PANEL
 
 
-def points_of(frames: Sequence[bytes]) -> set[tuple[int, float]]:
-    """(step, value) of every point of train loss that live charts were sent."""
-    found: set[tuple[int, float]] = set()
-    for frame in frames:
-        start = frame.find(b'{"stream":')
-        if start < 4:
-            continue
-        header, numbers = unpack(_whole(frame[start - 4 :]))
-        offset = 0
-        for _run, split, metric, n in header["series"]:
-            steps, values = numbers[offset : offset + n], numbers[offset + n : offset + 2 * n]
-            offset += 2 * n
-            if (split, metric) == ("train", "loss"):
-                found |= {(int(s), float(v)) for s, v in zip(steps, values, strict=True)}
-    return found
-
-
-def _whole(message: bytes) -> bytes:
-    """Of a message inside a larger one, what its own header speaks of."""
-    length = int.from_bytes(message[:4], "little")
-    header = json.loads(message[4 : 4 + length])
-    n = sum(2 * line[3] for line in header["series"])
-    return message[: 4 + length + 4 * n]
+def _painted(view: Lab, low: float, high: float) -> bool:
+    # losses above 1 or so are in the top quarter of the panel
+    x, top = _place(view, low, high)
+    found = view.chart.locator("canvas").evaluate(_PIXELS, [x - 8, top, 16, LOSS_PANEL / 4])
+    return found > 0
 
 
 def quick(times: int = 3) -> list[Row]:
