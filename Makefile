@@ -10,7 +10,7 @@ PORT   ?= 8501
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint fix bench screenshots browser clean
+.PHONY: help setup run test slow lint fix bench screenshots browser clean
 
 help: ## list the commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -22,8 +22,11 @@ run: setup ## engine daemon and page on http://127.0.0.1:8501
 	$(PY) -m streamlit run app/main.py --server.address 127.0.0.1 --server.port $(PORT)
 
 test: lint browser ## lint, then every test, a real browser included
-	$(BIN)/pytest -n 2 --dist loadgroup -m "not browser"
+	$(BIN)/pytest -n 2 --dist loadgroup -m "not browser and not slow"
 	$(BIN)/pytest -m browser
+
+slow: $(VENV)/.ready-dev ## train every preset to what its card says: half an hour
+	$(BIN)/pytest -m slow
 
 lint: $(VENV)/.ready-dev ## formatting, lint, types, import contracts
 	$(BIN)/ruff format --check .
@@ -35,8 +38,9 @@ fix: $(VENV)/.ready-dev ## format and mend what lint can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/.ready-dev ## measure the engine on this machine
+bench: browser ## measure the engine and the page on this machine
 	$(PY) -m engine bench
+	$(PY) -m tests.e2e.bench_page
 
 screenshots: browser ## every page in every state and both themes, into screenshots/
 	$(PY) -m tests.e2e.screenshots
