@@ -9,7 +9,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,10 @@ def timed(fragment: Callable[..., Body]) -> Callable[..., Body]:
     pace = float(os.environ[PACE]) if os.environ.get(PACE) else None
     times = Path(os.environ[FILE]).open("a", buffering=1)  # noqa: SIM115, open while it serves
 
-    def declare(body: Body, *, run_every: float | None = None) -> Body:
+    def declare(body: Body | None = None, *, run_every: float | None = None) -> Body:
+        if body is None:
+            return partial(declare, run_every=run_every)
+
         @wraps(body)
         def watched(*args: Any, **kwargs: Any) -> Any:
             wall, cpu = time.perf_counter(), time.thread_time()
