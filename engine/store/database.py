@@ -21,7 +21,9 @@ _PASSING = (
     duckdb.TransactionException,
     duckdb.ConnectionException,
 )
-_NOT_THE_FILES_FAULT = ("lock", "ermission denied", "No space left", "Is a directory")
+_NOT_THE_FILES_FAULT = ("not set lock", "ermission denied", "No space left", "Is a directory")
+_DAMAGE = ("Corrupt database file", "Could not read enough bytes")
+_HEADERS_BYTES = 3 * 4096
 _PATIENCE_SECONDS = 10.0
 _MEMORY_SHARE = 0.25
 _MEMORY_BYTES = 4 << 30
@@ -98,6 +100,10 @@ class Database:
             raise StoreUnavailable(_told(purpose, error)) from error
         except _PASSING as error:
             raise StoreUnavailable(_told(purpose, error)) from error
+        except duckdb.Error as error:
+            if not _is_damage(error):
+                raise
+            raise StoreUnavailable(_told(purpose, error)) from error
         finally:
             self._give_back(cursor)
 
@@ -138,10 +144,14 @@ class Database:
                 self._connection = None
 
     def _connect(self) -> None:
+        connection: Connection | None = None
         try:
             connection = duckdb.connect(str(self.path), config=_settings(self.path))
+            _require_whole(connection, self.path)
             connection.execute(_SCHEMA.read_text())
         except duckdb.Error as error:
+            if connection is not None:
+                connection.close()  # else the next one to the same path would be this one again
             passing = any(words in str(error) for words in _NOT_THE_FILES_FAULT)
             kind = StoreUnavailable if passing or not self.path.exists() else UnreadableDatabase
             raise kind(_told("opened", error)) from error
@@ -161,6 +171,24 @@ def _settings(path: Path) -> dict[str, str | bool | int | float | list[str]]:
     }
 
 
+def _require_whole(connection: Connection, path: Path) -> None:
+    """DuckDB opens a file whose end is missing, and fails when it first reads what was there."""
+    row = connection.execute("SELECT block_size * total_blocks FROM pragma_database_size()")
+    (bytes_used,) = row.fetchone() or (0,)
+    if path.stat().st_size >= _HEADERS_BYTES + bytes_used:
+        return
+    for (table,) in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall():
+        connection.execute(f"SELECT bit_xor(hash(t)) FROM {table} AS t").fetchall()
+
+
+def _is_damage(error: duckdb.Error) -> bool:
+    return any(words in str(error) for words in _DAMAGE)
+
+
 def _told(purpose: str, error: duckdb.Error) -> str:
     first = str(error).strip().splitlines()[0]
-    return f"the database cannot be {purpose} at the moment: {first}"
+    way_out = "; move the file away, and it is rebuilt from the journals"
+    return (
+        f"the database cannot be {purpose} at the moment: {first}"
+        f"{way_out if _is_damage(error) else ''}"
+    )

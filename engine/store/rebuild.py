@@ -9,6 +9,7 @@ from engine.store.about import About, read_about
 from engine.store.database import Database
 from engine.store.events import insert_events
 from engine.store.ingest import Ingest
+from engine.store.markers import Markers
 from engine.store.rows import now
 from engine.store.runs import create_run
 
@@ -17,10 +18,31 @@ def move_aside(path: Path) -> Path:
     """Rename a database that cannot be opened, and its log; returns the new name."""
     aside = path.with_name(f"{path.name}.unreadable-{time.time_ns()}")
     path.rename(aside)
-    log = path.with_name(f"{path.name}.wal")
-    if log.exists():
-        log.rename(aside.with_name(f"{aside.name}.wal"))
+    if _log(path).exists():
+        _log(path).rename(_log(aside))
     return aside
+
+
+def _log(path: Path) -> Path:
+    return path.with_name(f"{path.name}.wal")
+
+
+def restore(path: Path, runs_folder: Path) -> None:
+    """Make the database at `path`, which is not there, from the folders of the runs.
+
+    It gets its name when it is complete, so that one that was interrupted is made again.
+    """
+    unfinished = path.with_name(f"{path.name}.unfinished")
+    for file in (unfinished, _log(unfinished), _log(path)):
+        file.unlink(missing_ok=True)
+    database = Database(unfinished)
+    try:
+        rebuild(database, Ingest(database, Markers()), runs_folder)
+    finally:
+        database.close()
+    if _log(unfinished).exists():
+        _log(unfinished).rename(_log(path))
+    unfinished.rename(path)
 
 
 def rebuild(database: Database, ingest: Ingest, runs_folder: Path) -> list[int]:

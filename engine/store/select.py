@@ -39,7 +39,8 @@ def select(database: Database, sql: str, *, limit: int, timeout_seconds: float) 
             return _first_rows(cursor, sql, limit)
         except duckdb.FatalException:
             raise
-        except duckdb.InterruptException:
+        except (duckdb.InterruptException, OSError):
+            # Arrow passes an interruption in the middle of the rows on as an OSError
             if not late.is_set():
                 raise
             raise QueryRefused(

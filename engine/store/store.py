@@ -15,7 +15,7 @@ from engine.store.about import remove_about, write_about
 from engine.store.database import Database, UnreadableDatabase
 from engine.store.ingest import Ingest, Ingested
 from engine.store.markers import Markers
-from engine.store.rebuild import move_aside, rebuild
+from engine.store.rebuild import move_aside, restore
 from engine.store.rows import Row, fetch
 
 log = logging.getLogger(__name__)
@@ -32,13 +32,16 @@ class Store:
     def __init__(self, path: Path) -> None:
         self._runs_folder = path.parent / "runs"
         self._markers = Markers()
+        if not path.exists() and any(self._runs_folder.glob("*")):
+            log.warning("%s is missing and is rebuilt from the journals", path.name)
+            restore(path, self._runs_folder)
         try:
             self._database = Database(path)
         except UnreadableDatabase as error:
             aside = move_aside(path)
-            self._database = Database(path)
             log.warning("%s; it is now %s, and is rebuilt from the journals", error, aside.name)
-            rebuild(self._database, Ingest(self._database, self._markers), self._runs_folder)
+            restore(path, self._runs_folder)
+            self._database = Database(path)
         self._ingest = Ingest(self._database, self._markers)
 
     # runs

@@ -1,5 +1,6 @@
 """kill -9 of the daemon at random moments, its start included: runs go on, every row is kept."""
 
+import contextlib
 import os
 import random
 import signal
@@ -9,7 +10,8 @@ from typing import Any
 import psutil
 
 from engine import Lab
-from engine.home import ENVIRONMENT, Home
+from engine.home import Home
+from tests.faults.daemons import daemons
 from tests.faults.moments import ENDLESS, reaches, row, some_moment, state, until
 from tests.faults.recorded import first_attempt, stored, told
 from tests.processes import daemon_pid, worker_pids
@@ -45,14 +47,9 @@ def test_twenty_kills_of_the_daemon_lose_and_double_nothing(lab: Lab, home: Home
 
 
 def kill_daemons(home: Home) -> None:
-    """Kill the daemon, also one that does not answer yet."""
-    for process in psutil.process_iter():
-        try:
-            serves = process.cmdline()[1:] == ["-m", "engine", "serve"]
-            if serves and process.environ().get(ENVIRONMENT) == str(home.path):
-                process.kill()
-        except psutil.Error:
-            continue
+    for daemon in daemons(home):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            daemon.kill()
 
 
 def test_commands_given_between_kills_are_obeyed(lab: Lab, home: Home):
