@@ -107,6 +107,11 @@ class Home:
         return self.path / "daemon.sock"
 
     @property
+    def token(self) -> Path:
+        """What clients on other machines must show."""
+        return self.path / "token"
+
+    @property
     def database(self) -> Path:
         """The DuckDB file, opened by the daemon alone."""
         return self.path / "lab.duckdb"

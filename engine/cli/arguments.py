@@ -45,7 +45,14 @@ def parser() -> argparse.ArgumentParser:
     export.add_argument("runs", type=int, nargs="+", metavar="RUN")
     export.add_argument("--to", required=True, metavar="FILE.{parquet,csv,json}")
     serve = _add(verbs, "serve", commands.serve_home, "the daemon, in the foreground")
-    serve.add_argument("--listen", default="", metavar="ADDRESS", help="default: a unix socket")
+    serve.add_argument(
+        "--listen",
+        default="",
+        metavar="ADDRESS",
+        help="also grpc+unix://PATH or grpc+tls://HOST:PORT; who has the home's token may enter",
+    )
+    serve.add_argument("--certificate", default="", metavar="FILE", help="PEM, for grpc+tls")
+    serve.add_argument("--key", default="", metavar="FILE", help="PEM, for grpc+tls")
     _add(verbs, "doctor", commands.doctor, "what is installed, which device, is the home healthy")
     bench = _add(verbs, "bench", commands.bench, "measure the engine on this machine")
     bench.add_argument("what", nargs="*", help="which measurements; none: all")

@@ -8,7 +8,6 @@ from engine.cli.output import print_json, print_rows
 from engine.client import connect
 from engine.config import parse_assignments
 from engine.config.presets import PRESETS
-from engine.errors import SettingsError
 from engine.home import Home
 
 LIST_COLUMNS = (
@@ -121,15 +120,16 @@ def export(arguments: argparse.Namespace) -> int:
 
 def serve_home(arguments: argparse.Namespace) -> int:
     """The daemon in the foreground."""
-    if arguments.listen:
-        raise SettingsError(
-            f"--listen {arguments.listen} is not offered: the engine answers on a unix socket in "
-            "its home; reach it from elsewhere through an ssh tunnel to the page"
-        )
     # The daemon alone loads the database library; other commands start faster without it.
+    from engine.daemon.listening import asked_for
     from engine.daemon.serve import serve
 
-    return serve(Home.from_environment())
+    home = Home.from_environment().create()
+    remote = None
+    if arguments.listen:
+        given = {"certificate": arguments.certificate, "key": arguments.key}
+        remote = asked_for(home, arguments.listen, **given)
+    return serve(home, remote)
 
 
 def doctor(arguments: argparse.Namespace) -> int:

@@ -14,6 +14,7 @@ import pyarrow as pa
 from pyarrow import flight
 
 from engine import errors
+from engine.client.remote import ADDRESS, remote_client
 from engine.config.problems import InvalidConfig, Problem
 from engine.daemon.election import ALREADY_RUNNING
 from engine.errors import EngineUnavailable, LabError
@@ -90,6 +91,8 @@ def connect_or_start(home: Home) -> flight.FlightClient:
     Raises:
         EngineUnavailable: when no daemon answers within `START_SECONDS`, or it fails to start.
     """
+    if (remote := remote_client()) is not None:
+        return _checked(remote)
     deadline = time.monotonic() + START_SECONDS
     started: subprocess.Popen[bytes] | None = None
     while time.monotonic() < deadline:
@@ -109,6 +112,16 @@ def connect_or_start(home: Home) -> flight.FlightClient:
     raise EngineUnavailable(
         f"the engine did not answer within {START_SECONDS:g} s; its log is {home.daemon_log}"
     )
+
+
+def _checked(client: flight.FlightClient) -> flight.FlightClient:
+    try:
+        list(client.do_action(flight.Action("ping", b"{}"), flight.FlightCallOptions(timeout=10)))
+    except (flight.FlightError, pa.ArrowException) as error:
+        client.close()
+        words = str(error).split(". Detail", 1)[0]
+        raise EngineUnavailable(f"the engine at {os.environ[ADDRESS]}: {words}") from error
+    return client
 
 
 def _gave_up(daemon: subprocess.Popen[bytes]) -> bool:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from inspect import signature
 from typing import Any
 
 import pyarrow as pa
@@ -10,6 +11,7 @@ from pyarrow import flight
 
 from engine.config import InvalidConfig
 from engine.daemon.calls import Calls
+from engine.daemon.listening import require_known
 from engine.errors import LabError
 
 
@@ -24,30 +26,43 @@ class Server(flight.FlightServerBase):  # pyright: ignore[reportUntypedBaseClass
         self, context: flight.ServerCallContext, action: flight.Action
     ) -> Iterator[flight.Result]:
         """A call that answers with JSON."""
-        del context
-        answer = _guarded(
-            self._calls.answers, action.type, json.loads(action.body.to_pybytes() or b"{}")
-        )
+        require_known(context)
+        arguments = _object(action.body.to_pybytes() or b"{}")
+        answer = _guarded(self._calls.answers, action.type, arguments)
         yield flight.Result(pa.py_buffer(json.dumps(answer, default=_plain).encode()))
 
     def do_get(
         self, context: flight.ServerCallContext, ticket: flight.Ticket
     ) -> flight.RecordBatchStream:
         """A call that answers with a table."""
-        del context
-        asked = json.loads(ticket.ticket)
-        table = _guarded(self._calls.tables, asked["call"], asked["arguments"])
+        require_known(context)
+        asked = _object(ticket.ticket)
+        table = _guarded(self._calls.tables, asked.get("call"), asked.get("arguments", {}))
         return flight.RecordBatchStream(table)
 
 
-def _guarded(calls: Any, name: str, arguments: dict[str, Any]) -> Any:
+def _guarded(calls: Any, name: Any, arguments: dict[str, Any]) -> Any:
     function: Callable[..., Any] | None = calls.get(name)
     if function is None:
         raise flight.FlightServerError(f"no call is named {name}")
     try:
+        signature(function).bind(**arguments)
+    except TypeError as error:
+        raise flight.FlightServerError(f"{name}: {error}") from None
+    try:
         return function(**arguments)
     except LabError as error:
         raise flight.FlightServerError(str(error), extra_info=_told(error)) from None
+
+
+def _object(text: bytes) -> dict[str, Any]:
+    try:
+        content = json.loads(text)
+    except ValueError as error:
+        raise flight.FlightServerError(f"a call is one JSON object: {error}") from None
+    if not isinstance(content, dict):
+        raise flight.FlightServerError(f"a call is one JSON object, got {content!r:.80}")
+    return content
 
 
 def _told(error: LabError) -> bytes:

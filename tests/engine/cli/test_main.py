@@ -67,7 +67,7 @@ def test_the_runs_are_listed_shown_queried_and_exported(
         ("run quick --seeds x", "argument --seeds: invalid int value: 'x'"),
         ("launch", "argument COMMAND: invalid choice: 'launch'"),
         ("bench speed", "no measurement is called 'speed'"),
-        ("serve --listen 0.0.0.0:1", "--listen 0.0.0.0:1 is not offered"),
+        ("serve --listen 0.0.0.0:1", "--listen takes grpc+unix://PATH or grpc+tls://HOST:PORT"),
     ],
 )
 def test_unusable_arguments_end_with_status_2_and_one_sentence(

@@ -1,0 +1,124 @@
+"""Where the daemon listens: a socket in its home, and a TLS port for other machines on request."""
+
+import hashlib
+import hmac
+import os
+import secrets
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pyarrow import flight
+
+from engine.errors import EngineUnavailable, SettingsError
+from engine.home import Home, atomic_write
+
+LONGEST_SOCKET_PATH = 100
+"""Bytes; the system's limit is 107."""
+UNIX, TLS = "grpc+unix://", "grpc+tls://"
+TOKEN_BYTES = 32
+GATE = "token"
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A place to listen at, with what protects it."""
+
+    location: str
+    security: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+    def clear(self) -> None:
+        """Before it listens: a socket that a killed daemon left would be in the way."""
+        if self.location.startswith(UNIX):
+            Path(self.location.removeprefix(UNIX)).unlink(missing_ok=True)
+
+    def close_to_others(self) -> None:
+        """Once it listens: a socket is its owner's alone."""
+        if self.location.startswith(UNIX):
+            Path(self.location.removeprefix(UNIX)).chmod(0o600)
+
+
+def at_home(home: Home) -> Address:
+    """The socket in the home, or, where that path is too long for a socket, a private folder."""
+    socket = home.socket
+    if len(os.fsencode(socket)) > LONGEST_SOCKET_PATH:
+        digest = hashlib.sha256(os.fsencode(home.path)).hexdigest()[:16]
+        folder = Path(tempfile.gettempdir()) / f"grokking-lab-{os.getuid()}-{digest}"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        if folder.stat().st_uid != os.getuid() or folder.stat().st_mode & 0o077:
+            raise EngineUnavailable(f"{folder} must belong to you alone; remove it and try again")
+        socket = folder / "daemon.sock"
+    return _unix(socket)
+
+
+def asked_for(home: Home, address: str, *, certificate: str, key: str) -> Address:
+    """The place that `--listen` names.
+
+    A TLS port needs a certificate and its key (PEM), and lets in who shows the token of the home.
+
+    Raises:
+        SettingsError: another kind of address, or files that are missing.
+    """
+    if address.startswith(UNIX):
+        return _unix(Path(address.removeprefix(UNIX)).absolute())
+    if not address.startswith(TLS):
+        raise SettingsError(
+            f"--listen takes {UNIX}PATH or {TLS}HOST:PORT, got '{address}'; "
+            "a port without TLS would let anyone on the network train here"
+        )
+    if not (certificate and key):
+        raise SettingsError(f"--listen {address} needs --certificate FILE and --key FILE (PEM)")
+    try:
+        pair = (Path(certificate).read_bytes(), Path(key).read_bytes())
+    except OSError as error:
+        raise SettingsError(f"{error.filename} cannot be read: {error.strerror}") from None
+    gate = {GATE: TokenGate(token_of(home))}
+    return Address(address, {"tls_certificates": [pair], "middleware": gate})
+
+
+def token_of(home: Home) -> str:
+    """What a remote client must show: made once, in a file that only its owner can read."""
+    if not home.token.exists():
+        atomic_write(home.token, secrets.token_urlsafe(TOKEN_BYTES).encode())
+        home.token.chmod(0o600)
+    return home.token.read_text().strip()
+
+
+class Visitor(flight.ServerMiddleware):  # pyright: ignore[reportUntypedBaseClass]
+    """Whether the caller of one call has shown the token."""
+
+    def __init__(self, *, known: bool) -> None:
+        super().__init__()
+        self.known = known
+
+
+class TokenGate(flight.ServerMiddlewareFactory):  # pyright: ignore[reportUntypedBaseClass]
+    """Looks at the token of every call; the server refuses those that show none.
+
+    Refusing here already would leave the call open, and a server with an open call never ends.
+    """
+
+    def __init__(self, token: str) -> None:
+        super().__init__()
+        self._expected = f"Bearer {token}".encode()
+
+    def start_call(
+        self, info: flight.CallInfo, headers: Mapping[str, Sequence[str]]
+    ) -> flight.ServerMiddleware:
+        """Called before each call."""
+        del info
+        given = next(iter(headers.get("authorization", ())), "")
+        return Visitor(known=hmac.compare_digest(given.encode(), self._expected))
+
+
+def require_known(context: flight.ServerCallContext) -> None:
+    """Refuse a call that came through a gate without the token."""
+    visitor = context.get_middleware(GATE)
+    if visitor is not None and not visitor.known:
+        raise flight.FlightUnauthenticatedError("the token is missing or wrong")
+
+
+def _unix(socket: Path) -> Address:
+    return Address(f"{UNIX}{socket}")

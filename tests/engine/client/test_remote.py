@@ -1,0 +1,77 @@
+"""A daemon on another machine: reached over TLS with the token of its home, and not without."""
+
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from engine import EngineUnavailable, SettingsError, connect
+from engine.client.remote import ADDRESS, CERTIFICATE, TOKEN
+from engine.home import Home
+from tests.e2e.site import free_port
+
+pytestmark = pytest.mark.skipif(
+    shutil.which("openssl") is None, reason="makes a certificate: install the package openssl"
+)
+
+
+@pytest.fixture
+def address(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A daemon that listens on a TLS port, and what a client needs to reach it."""
+    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"),
+            *("-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"),
+            *("-out", str(certificate), "-keyout", str(key)),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    address = f"grpc+tls://localhost:{free_port()}"
+    daemon = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "engine", "serve", "--listen", address),
+            *("--certificate", str(certificate), "--key", str(key)),
+        ]
+    )
+    deadline = time.monotonic() + 30
+    while not home.daemon_info.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    monkeypatch.setenv(ADDRESS, address)
+    monkeypatch.setenv(CERTIFICATE, str(certificate))
+    yield address
+    daemon.terminate()
+    daemon.wait()
+
+
+@pytest.mark.usefixtures("address")
+def test_the_token_opens_the_door(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(TOKEN, home.token.read_text())
+    assert connect().health()["home"] == str(home.path)
+    assert home.token.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.usefixtures("address")
+def test_a_wrong_token_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(TOKEN, "guess")
+    with pytest.raises(EngineUnavailable, match="token is missing or wrong"):
+        connect().health()
+
+
+@pytest.mark.usefixtures("address")
+def test_nobody_enters_without_a_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(TOKEN, raising=False)
+    with pytest.raises(SettingsError, match="GROKKING_LAB_TOKEN is not set"):
+        connect().health()
+
+
+def test_an_address_without_tls_is_refused(monkeypatch: pytest.MonkeyPatch, home: Home) -> None:
+    monkeypatch.setenv(ADDRESS, "grpc+tcp://somewhere:1")
+    with pytest.raises(SettingsError, match="must be grpc\\+tls"):
+        connect(home).health()
