@@ -43,6 +43,8 @@ def tick() -> list[Row]:
         view.page.wait_for_timeout(8_000)
         idle = _ticks(lab, view, wire, seconds=30)
         with Growing(lab.runs, a_second=A_SECOND):
+            # the first new line has the engine read the whole of what was recorded, once
+            view.sees_step(LONG + 1, seconds=60)
             view.page.wait_for_timeout(5_000)
             busy = _ticks(lab, view, wire, seconds=40)
         return [
