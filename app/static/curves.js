@@ -2,6 +2,8 @@
 // What a frame holds is said in app/live/frames.py.
 
 const charts = new WeakMap();
+// A view keeps some 60 bytes of every row it has ever had; after so many rows it gets a successor.
+const VIEW_ROWS = 50_000;
 let vegaModule;
 
 export default function update(component) {
@@ -92,6 +94,8 @@ class Chart {
 
   async feed(header, fresh) {
     const compacted = this.compact();
+    this.inserted += fresh.length + (compacted ? this.count() : 0);
+    if (this.inserted > VIEW_ROWS) return this.embed();
     if (header.base === null || compacted) {
       this.view.data("curves", this.rows());
     } else if (fresh.length) {
@@ -129,7 +133,6 @@ class Chart {
 
   async embed() {
     const { vegaEmbed } = await (vegaModule ??= import(address(this.figure.bundle)));
-    this.view?.finalize();
     this.theme = themeOf(this.host);
     const spec = structuredClone(this.figure.spec);
     spec.config = this.figure.configs[this.theme];
@@ -144,8 +147,13 @@ class Chart {
       height: height - spec.spacing,
     });
     const options = { renderer: "canvas", actions: false, hover: false, tooltip: false, logLevel: 1, patch };
-    ({ view: this.view } = await vegaEmbed(this.canvas, spec, options));
-    if (this.range) await this.view.signal("zoom_step", this.range).runAsync();
+    const canvas = document.createElement("div");
+    const { view } = await vegaEmbed(canvas, spec, options);
+    if (this.range) await view.signal("zoom_step", this.range).runAsync();
+    this.canvas.replaceChildren(canvas); // drawn before it is shown: nothing flickers
+    this.view?.finalize();
+    this.view = view;
+    this.inserted = 0;
     this.view.addSignalListener("zoom_step", (_, range) => this.zoomed(range));
     this.host.dataset.ready = "yes";
   }
@@ -227,9 +235,12 @@ class Chart {
     this.readout.textContent = text.join("\n");
   }
 
+  count() {
+    return [...this.series.values()].reduce((sum, { steps }) => sum + steps.length, 0);
+  }
+
   describe() {
-    let shown = 0;
-    for (const { steps } of this.series.values()) shown += steps.length;
+    const shown = this.count();
     const points = `${shown.toLocaleString("en")} of ${this.total.toLocaleString("en")} points shown`;
     const thinned = shown < this.total ? ", least and greatest of every bucket kept" : "";
     const how = "wheel zooms, drag pans, double click resets";
