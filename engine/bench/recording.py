@@ -2,6 +2,7 @@
 
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -17,47 +18,69 @@ from engine.worker.recorder import Recorder
 from engine.worker.session import Session
 
 ROUNDS = 3
-STEPS = {"quick": 2_000, "nanda": 1_000}
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A part of a preset's run: recording is denser at the start, where steps are log-spaced."""
+
+    preset: str
+    first: int
+    n_steps: int
+
+
+STRETCHES = (
+    Stretch("quick", 0, 1_500),
+    Stretch("nanda", 0, 1_000),
+    Stretch("nanda", 5_000, 1_000),
+)
 
 
 def recording() -> list[dict[str, Any]]:
-    """One row a preset: both rates, and the median over rounds of recorded ÷ bare.
+    """One row a stretch: both rates, and the median over rounds of recorded ÷ bare.
 
     The rounds of both kinds alternate within one process, so that a machine that slows down
     slows both. The recorded half journals, evaluates, snapshots and checkpoints to a disk.
     """
     torch.set_num_threads(1)
-    return [_row(preset, steps) for preset, steps in STEPS.items()]
+    return [_row(stretch) for stretch in STRETCHES]
 
 
-def _row(preset: str, steps: int) -> dict[str, Any]:
-    config = apply(PRESETS[preset].config, {"training.steps": steps, "training.device": "cpu"})
-    _bare(config, steps // 10)
-    pairs = [(_bare(config, steps), _recorded(config, steps)) for _ in range(ROUNDS)]
+def _row(stretch: Stretch) -> dict[str, Any]:
+    budget = {"training.steps": stretch.first + stretch.n_steps, "training.device": "cpu"}
+    config = apply(PRESETS[stretch.preset].config, budget)
+    pairs = [(_bare(config, stretch), _recorded(config, stretch)) for _ in range(ROUNDS)]
     return {
-        "preset": preset,
-        "steps": steps,
+        "preset": stretch.preset,
+        "from_step": stretch.first,
+        "steps": stretch.n_steps,
         "bare_steps_per_second": median(bare for bare, _ in pairs),
         "recorded_steps_per_second": median(recorded for _, recorded in pairs),
         "recorded_to_bare": median(recorded / bare for bare, recorded in pairs),
     }
 
 
-def _bare(config: RunConfig, steps: int) -> float:
-    batch = Batch.start({1: config})
+def _batch(config: RunConfig, stretch: Stretch) -> Batch:
+    fresh = Batch.start({1: config})
+    batch = Batch.resume({1: config}, {1: fresh.state(1)}, stretch.first)
+    batch.advance(5)
+    return Batch.resume({1: config}, {1: batch.state(1)}, stretch.first)
+
+
+def _bare(config: RunConfig, stretch: Stretch) -> float:
+    batch = _batch(config, stretch)
     started = time.perf_counter()
-    batch.advance(steps)
+    batch.advance(stretch.n_steps)
     assert not batch.diverged()
-    return steps / (time.perf_counter() - started)
+    return stretch.n_steps / (time.perf_counter() - started)
 
 
-def _recorded(config: RunConfig, steps: int) -> float:
+def _recorded(config: RunConfig, stretch: Stretch) -> float:
     with tempfile.TemporaryDirectory() as folder:
         run = Home(Path(folder)).create().run(1).create()
         recorder = Recorder(run, RunLock(run.lock), attempt=1)
-        session = Session(
-            Batch.start({1: config}), {1: recorder}, checkpoint_seconds=10, terminated=lambda: False
-        )
+        batch = _batch(config, stretch)
+        session = Session(batch, {1: recorder}, checkpoint_seconds=10, terminated=lambda: False)
         started = time.perf_counter()
         session.run()
-        return steps / (time.perf_counter() - started)
+        return stretch.n_steps / (time.perf_counter() - started)
