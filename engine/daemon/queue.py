@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from engine.trainer.shape import shape_key
 from engine.daemon.attempts import prepare
 from engine.daemon.fleet import Fleet
 from engine.daemon.origins import Origin, find_origin
@@ -12,6 +11,7 @@ from engine.daemon.scheduler import Start, Waiting, plan
 from engine.errors import LabError
 from engine.home import Home
 from engine.store import Store
+from engine.trainer.shape import shape_key
 
 
 class Queue:
