@@ -14,7 +14,7 @@ from engine.daemon.election import ALREADY_RUNNING, elected
 from engine.daemon.listening import Address, at_home
 from engine.daemon.server import Server
 from engine.daemon.supervisor import Supervisor
-from engine.errors import LabError
+from engine.errors import LabError, StoreUnavailable
 from engine.home import Home, atomic_write
 from engine.store import Store
 
@@ -50,9 +50,10 @@ def _run(home: Home, store: Store, stopping: threading.Event, remote: Address | 
     supervisor = Supervisor(home, store)
     with _serving(home, Calls(home=home, store=store, supervisor=supervisor), remote):
         try:
+            hindrance = ""
             while not stopping.is_set():
                 started = time.monotonic()
-                _tick(home, store, supervisor)
+                hindrance = _tick(home, store, supervisor, hindrance)
                 stopping.wait(pause_after(time.monotonic() - started))
         finally:
             supervisor.close()
@@ -63,15 +64,24 @@ def pause_after(tick_seconds: float) -> float:
     return max(TICK_SECONDS - tick_seconds, min(9 * tick_seconds, MOST_REST_SECONDS))
 
 
-def _tick(home: Home, store: Store, supervisor: Supervisor) -> None:
+def _tick(home: Home, store: Store, supervisor: Supervisor, known: str) -> str:
+    """One round; returns what hindered it. What is `known` already is not logged again."""
+    hindrance = ""
     try:
-        supervisor.tick(store.ingest_many(supervisor.active(), home.runs))
+        try:
+            ingested = store.ingest_many(supervisor.active(), home.runs)
+        except StoreUnavailable as error:
+            hindrance, ingested = str(error), {}  # a run can be killed on a full disk too
+        supervisor.tick(ingested)
         supervisor.stand_by()
     except LabError as error:
-        log.warning("%s", error)
+        hindrance = str(error)
     except Exception:
         # The outermost frame of the daemon: one bad tick must not end every run's recording.
         log.exception("a tick failed")
+    if hindrance and hindrance != known:
+        log.warning("%s", hindrance)
+    return hindrance
 
 
 @contextlib.contextmanager

@@ -5,6 +5,7 @@ States change in two places only: under the supervisor, and where the store inge
 never off a pid.
 """
 
+import contextlib
 import secrets
 import shutil
 import threading
@@ -25,7 +26,7 @@ from engine.daemon.queue import Queue
 from engine.daemon.rows import Row, config_of, find, last_step
 from engine.daemon.scheduler import Machine
 from engine.daemon.watch import Watch
-from engine.errors import LabError, NotPossible
+from engine.errors import LabError, NotPossible, StoreUnavailable
 from engine.home import Home
 from engine.store import Ingested, Store
 from engine.version import code_version
@@ -126,7 +127,9 @@ class Supervisor:
                 self._leave_queue(run_id, "stopped", "killed while queued")
                 return
             _require(row, ACTIVE, "it has no process that could be killed")
-            self._store.set_state(run_id, "stopping", f"killing… last step {last_step(row):,}")
+            with contextlib.suppress(StoreUnavailable):  # a full disk keeps nobody from killing
+                words = f"killing… last step {last_step(row):,}"
+                self._store.set_state(run_id, "stopping", words)
             self._watch.kill(run_id)
 
     def checkpoint(self, run_id: int) -> None:

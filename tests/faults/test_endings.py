@@ -34,7 +34,7 @@ def test_a_lost_run_resumes_to_the_rows_of_an_undisturbed_one(
     lab: Lab, home: Home, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setenv("GROKKING_LAB_CHECKPOINT_SECONDS", "0.2")
-    config = apply(TINY, {"training.steps": 3000})
+    config = apply(TINY, {"training.steps": 2000})
     (run,) = lab.launch(config)
     reaches(lab, run, 150)
     (pid,) = worker_pids(home)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from engine import apply, connect
 from engine.home import Home
-from tests.faults.moments import TINY, ends, reaches, row, until
+from tests.faults.moments import ENDLESS, TINY, ends, reaches, row, until
 from tests.faults.recorded import first_attempt, stored, told
 from tests.processes import daemon_pid, worker_pids
 
@@ -26,6 +26,22 @@ def test_a_run_on_a_full_disk_waits_says_so_and_ends_without_a_gap(cramped: Home
     assert row(lab, run)["state_reason"] == ""
     assert daemon_pid(cramped) == daemon
     assert first_attempt(cramped, run) == list(range(1, steps + 1))
+    assert stored(lab, run) == told(cramped, run)
+
+
+def test_a_run_can_be_killed_on_a_full_disk(cramped: Home):
+    lab = connect(cramped)
+    (run,) = lab.launch(apply(ENDLESS, {"training.eval_every": 1}))
+    reaches(lab, run, 30)
+    ballast = cramped.path / "ballast"
+    fill(ballast)
+    until(lambda: row(lab, run)["state_reason"] == "waiting: disk full")
+    lab.kill(run)
+    until(lambda: not worker_pids(cramped), seconds=15)
+    hindrances = cramped.daemon_log.read_text().count("No space left")
+    assert hindrances < 10
+    ballast.unlink()
+    assert ends(lab, run)["state"] == "stopped"
     assert stored(lab, run) == told(cramped, run)
 
 

@@ -2,16 +2,17 @@
 
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from engine import EngineUnavailable, Lab
+from engine import EngineUnavailable, Lab, connect
 from engine.home import Home
 from tests.faults.daemons import end_daemon
-from tests.faults.moments import ENDLESS, TINY, ends, reaches, row, state, until
+from tests.faults.moments import ENDLESS, TINY, ends, reaches, row, state
 from tests.faults.recorded import stored, told
+from tests.processes import end_all
 
 KEPT = ("name", "notes", "tags", "state", "last_step", "train_accuracy", "test_loss", "created")
 HOLD = """
@@ -44,25 +45,35 @@ def nothing(file: Path) -> None:
     file.with_name(f"{file.name}.wal").unlink(missing_ok=True)
 
 
-@pytest.mark.parametrize("ruin", [garbage, cut_in_half, rot, nothing])
-def test_runs_and_curves_come_back_from_the_journals(
-    lab: Lab, home: Home, ruin: Callable[[Path], None]
-):
+@pytest.fixture(scope="module")
+def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """A lab with a finished run, 1, and one that trains, 2."""
+    home = Home(tmp_path_factory.mktemp("busy") / "lab")
+    lab = connect(home)
     (done,) = lab.launch(TINY, name="<b>named</b>", notes="long thoughts", tags=["kept"])
     (training,) = lab.launch(ENDLESS)
-    before = ends(lab, done)
+    ends(lab, done)
     reaches(lab, training, 20)
-    end_daemon(home, gently=True)
-    ruin(home.database)
-    after = row(lab, done)
+    yield lab
+    end_all(home)
+
+
+@pytest.mark.parametrize("ruin", [garbage, cut_in_half, rot, nothing])
+def test_runs_and_curves_come_back_from_the_journals(busy: Lab, ruin: Callable[[Path], None]):
+    done, training = 1, 2
+    before = row(busy, done)
+    end_daemon(busy.home, gently=True)
+    ruin(busy.home.database)
+    after = row(busy, done)
     assert {key: after[key] for key in KEPT} == {key: before[key] for key in KEPT}
-    assert lab.curves([done]).num_rows
-    assert lab.snapshot_steps(done)
-    reaches(lab, training, row(lab, training)["last_step"] + 50)
-    lab.stop(training)
-    until(lambda: state(lab, training) == "stopped")
-    for run in (done, training):
-        assert stored(lab, run) == told(home, run)
+    assert busy.curves([done]).num_rows
+    assert busy.snapshot_steps(done)
+    assert stored(busy, done) == told(busy.home, done)
+    reached = row(busy, training)["last_step"]
+    reaches(busy, training, reached + 50)
+    earlier = [point for point in stored(busy, training) if point[0] <= reached]
+    assert earlier == [point for point in told(busy.home, training) if point[0] <= reached]
+    assert row(busy, training)["attempt"] == 1
 
 
 def test_a_rebuilt_database_is_told_of_and_the_old_file_is_kept(lab: Lab, home: Home):
