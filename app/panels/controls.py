@@ -16,10 +16,10 @@ Run = Mapping[str, Any]
 MAY: dict[str, frozenset[str]] = {
     "pause": frozenset({"queued", "starting", "running"}),
     "resume": frozenset({"paused", "lost", "stopped", "failed"}),
-    "stop": frozenset({"queued", "starting", "running", "paused", "lost"}),
+    "stop": frozenset({"queued", "starting", "running", "paused"}),
     "kill": frozenset({"starting", "running", "stopping"}),
     "delete": frozenset({"queued", "paused", "finished", "stopped", "failed", "lost"}),
-    "extend": frozenset({"running", "paused", "finished", "stopped", "lost", "queued"}),
+    "extend": frozenset({"paused", "finished", "stopped", "lost"}),
 }
 """In which states a command makes sense; the engine has the last word."""
 

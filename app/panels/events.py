@@ -17,6 +17,7 @@ _ICONS = {
     "grokked": ":material/lightbulb:",
     "collapsed": ":material/trending_down:",
     "diverged": ":material/error:",
+    "failed": ":material/error:",
     "paused": ":material/pause:",
     "resumed": ":material/play_arrow:",
     "forked": ":material/call_split:",

@@ -90,6 +90,7 @@ def grid(runs: Sequence[Run]) -> list[Run]:
     event = st.dataframe(
         frame_of(runs),
         hide_index=True,
+        placeholder="–",
         on_select="rerun",
         selection_mode="multi-row",
         key=f"runs-{hash(tuple(run['run_id'] for run in runs))}",

@@ -63,15 +63,7 @@ def _pane(draft: Draft, config: RunConfig | None, *, homeless: list[str], n_prob
             help="Runs that differ in their seed alone: seed, seed + 1, … They train together.",
         )
         name = st.text_input("name", value=links.text("name"), max_chars=120, key="run-name")
-        linked = session.recall("linked-tags", _tags_of(links.text("tags")))
-        tags = st.multiselect(
-            "tags",
-            options=linked,
-            default=linked,
-            accept_new_options=True,
-            key="run-tags",
-        )
-        notes = st.text_area("notes", key="run-notes", max_chars=4000, height=68)
+        tags, notes = _described()
         for sentence in homeless:
             st.error(plain(sentence), icon=":material/error:")
         if config is not None:
@@ -99,6 +91,21 @@ def _pane(draft: Draft, config: RunConfig | None, *, homeless: list[str], n_prob
         name=name,
         tags=",".join(tags),
     )
+
+
+def _described() -> tuple[list[str], str]:
+    """Tags and notes, folded: few launches need them, and the button should be in sight."""
+    linked = session.recall("linked-tags", _tags_of(links.text("tags")))
+    with st.expander("Tags and notes", expanded=bool(linked), key="described"):
+        tags = st.multiselect(
+            "tags",
+            options=linked,
+            default=linked,
+            accept_new_options=True,
+            key="run-tags",
+        )
+        notes = st.text_area("notes", key="run-notes", max_chars=4000, height=68)
+    return tags, notes
 
 
 def _tags_of(text: str) -> list[str]:

@@ -149,6 +149,9 @@ class Batch:
         self.train_seconds, self.steps_per_second = seconds, rate
         if reason == "diverged":
             self.events.append((step, reason, {"message": self.message}, at))
+        if reason == "failed":
+            told = {"message": self.message, "traceback": _text(line.get("traceback", ""))}
+            self.events.append((step, reason, told, at))
 
 
 def _count(value: Any) -> int:

@@ -128,6 +128,23 @@ def test_a_diverged_run_failed_and_says_why(store: Store, record: Record):
     assert kinds(store, run.run_id) == ["diverged"]
 
 
+def test_a_failed_run_keeps_its_traceback(store: Store, record: Record):
+    run = record()
+    run.write(
+        journal.end_line(
+            7,
+            "failed",
+            message="no memory",
+            traceback="Traceback …",
+            train_seconds=1.0,
+            steps_per_second=7.0,
+        )
+    )
+    store.ingest(run.run_id, run.folder.path)
+    (event,) = store.events([run.run_id])
+    assert (event["kind"], event["payload"]["traceback"]) == ("failed", "Traceback …")
+
+
 def test_commands_that_were_obeyed_are_told(store: Store, record: Record):
     run = record()
     run.write(journal.acknowledgement_line(9, command_id="abc", command="pause"))
