@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -35,7 +36,10 @@ def test_two_page_servers_and_the_command_line_share_one_lab(home: Home, sites: 
     assert sorted(runs.values()) == ["", "", "typed"]
     assert runs[typed["run_id"]] == "typed"
     assert {run["run_id"]: run["name"] for run in engine(home, "list", "--json")} == runs
-    assert len(daemons(home)) == 1
+    deadline = time.monotonic() + 30
+    while len(daemons(home)) > 1:  # those that found another one end by themselves
+        assert time.monotonic() < deadline, "more than one daemon"
+        time.sleep(0.05)
     for site in sites:
         with visiting(site) as visitor:
             page = "".join(visitor.open("live"))
