@@ -4,6 +4,8 @@
 const charts = new WeakMap();
 // A view keeps some 60 bytes of every row it has ever had; after so many rows it gets a successor.
 const VIEW_ROWS = 50_000;
+// Marks of rows that are gone, 1 to 2 kB each, that Vega may hoard for each line; it would 10,000.
+const HOARDED_MARKS = 200;
 let vegaModule;
 
 export default function update(component) {
@@ -41,8 +43,11 @@ class Chart {
     this.range = null;
     this.observer = new ResizeObserver(() => this.resize());
     this.observer.observe(host);
-    host.addEventListener("pointermove", (event) => this.point(event));
-    host.addEventListener("pointerleave", () => this.unpoint());
+    // the host outlives its chart: a listener that stayed would keep the chart and all its rows
+    this.away = new AbortController();
+    const { signal } = this.away;
+    host.addEventListener("pointermove", (event) => this.point(event), { signal });
+    host.addEventListener("pointerleave", () => this.unpoint(), { signal });
   }
 
   async receive(bytes) {
@@ -64,7 +69,7 @@ class Chart {
     if (header.range !== undefined && (other || !this.view)) this.range = header.range;
     if (other || !this.view || this.theme !== themeOf(this.host)) await this.embed();
     else await this.feed(header, fresh);
-    this.describe();
+    if (!this.away.signal.aborted) this.describe();
   }
 
   // A frame was missed (reload, restart, two frames at once): ask Python for everything, once.
@@ -149,6 +154,8 @@ class Chart {
     const options = { renderer: "canvas", actions: false, hover: false, tooltip: false, logLevel: 1, patch };
     const canvas = document.createElement("div");
     const { view } = await vegaEmbed(canvas, spec, options);
+    view.cleanThreshold = HOARDED_MARKS;
+    if (this.away.signal.aborted) return view.finalize();
     if (this.range) await view.signal("zoom_step", this.range).runAsync();
     this.canvas.replaceChildren(canvas); // drawn before it is shown: nothing flickers
     this.view?.finalize();
@@ -258,7 +265,9 @@ class Chart {
   }
 
   leave() {
+    this.away.abort();
     this.observer.disconnect();
+    clearTimeout(this.timer);
     this.view?.finalize();
     charts.delete(this.host);
     this.host.replaceChildren();
