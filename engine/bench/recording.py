@@ -31,8 +31,7 @@ class Stretch:
 
 STRETCHES = (
     Stretch("quick", 0, 1_500),
-    Stretch("nanda", 0, 1_000),
-    Stretch("nanda", 5_000, 1_000),
+    Stretch("nanda", 5_000, 400),
 )
 
 
