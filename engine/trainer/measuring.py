@@ -4,6 +4,7 @@ Shapes: ``R`` runs.
 """
 
 import math
+from collections.abc import Collection
 
 import torch
 from torch import Tensor
@@ -52,8 +53,8 @@ def evaluate(batch: Batch) -> tuple[Evaluated, list[int]]:
     return Evaluated(batch.step, values), infinite
 
 
-def photograph(batch: Batch) -> Snapshot:
-    """Read the attention maps of every run's heads, as one array [L, H, T, T] a run.
+def photograph(batch: Batch, runs: Collection[int]) -> Snapshot:
+    """Read the attention maps of the runs' heads, as one array [L, H, T, T] a run.
 
     They are means over the first examples of the first held-out split, the same at each step.
     """
@@ -62,7 +63,8 @@ def photograph(batch: Batch) -> Snapshot:
         batch.program.attention(group.leaves, probe[group.rows]) for group in batch.weights.groups
     ]
     maps = torch.cat(by_group).cpu().numpy()
-    arrays = {run: {"attention": heads} for run, heads in zip(batch.runs, maps, strict=True)}
+    by_run = zip(batch.runs, maps, strict=True)
+    arrays = {run: {"attention": heads} for run, heads in by_run if run in runs}
     return Snapshot(batch.step, "attention", arrays)
 
 

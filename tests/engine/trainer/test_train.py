@@ -1,6 +1,7 @@
 """What a training run promises: repeatable, independent of its batch mates, resumable, told."""
 
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -195,6 +196,23 @@ def test_a_snapshot_holds_attention_of_every_layer_and_head(configure: Configure
     maps = snapshot.arrays[9]["attention"]
     assert maps.shape == (2, 2, 3, 3)
     assert maps.sum(-1) == pytest.approx(1.0, abs=1e-5)
+
+
+def test_snapshots_are_dense_where_an_accuracy_moves(configure: Configure) -> None:
+    events = list(train(Batch.start({0: configure(training={"steps": 120})})))
+    curve = curves(events, 0)
+    taken = [e.step for e in events if isinstance(e, Snapshot)]
+    between = [
+        max(
+            abs(curve[step][split]["accuracy"] - curve[first][split]["accuracy"])
+            for split in ("train", "test")
+            for step in curve
+            if first < step < second
+        )
+        for first, second in pairwise(taken)
+        if any(first < step < second for step in curve)
+    ]
+    assert max(between) < 0.1
 
 
 def test_a_fork_may_take_other_settings_and_a_longer_budget(configure: Configure) -> None:
