@@ -236,15 +236,18 @@ def _plateau_layers() -> list[alt.Chart]:
         .encode(x="low:Q", x2="high:Q")
     )
     low, high = (f"clamp(scale('x', datum.{end}), 0, width)" for end in ("low", "high"))
-    fits = f"{high} - {low} > 6.5 * length(datum.label) ? 1 : 0"
+    # on the band where there is room, else to the right of it, where both curves are up
+    needed = "6.5 * length(datum.label)"
+    inside, beside = f"{high} - {low} > {needed}", f"width - {high} > {needed} + 8"
     words = (
         _named("plateau")
         .mark_text(
             baseline="middle",
             clip=True,
             fontStyle="italic",
-            x={"expr": f"({low} + {high}) / 2"},
-            fillOpacity={"expr": fits},
+            x={"expr": f"{inside} ? ({low} + {high}) / 2 : {high} + 8"},
+            align={"expr": f"{inside} ? 'center' : 'left'"},
+            fillOpacity={"expr": f"{inside} || {beside} ? 1 : 0"},
         )
         .encode(y=alt.datum(0.55), text="label:N")
     )
