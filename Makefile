@@ -40,7 +40,7 @@ fix: $(VENV)/.ready-dev ## format and mend what lint can mend
 
 bench: browser ## measure the engine and the page on this machine
 	$(PY) -m engine bench
-	$(PY) -m tests.e2e.bench_page
+	$(PY) -m tests.e2e.bench_page --ticks 600
 
 screenshots: browser ## every page in every state and both themes, into screenshots/
 	$(PY) -m tests.e2e.screenshots
