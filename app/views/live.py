@@ -16,6 +16,8 @@ from app.words import ALIVE, plain, run_title
 from engine import Lab
 
 TICK_SECONDS = 1.0
+SOONER = {"starting": 0.25, "queued": 0.5}
+"""Seconds between ticks while a first point is waited for."""
 CHART = "curves"
 MEASURES = ("weight_norm", "gradient_norm", "learning_rate")
 Row = dict[str, Any]
@@ -42,8 +44,13 @@ def main() -> None:
     controls.toolbar(chosen)
     controls.dialogs(chosen)
     states = tuple(str(run["state"]) for run in chosen)
-    ticking = any(state in ALIVE for state in states)
-    st.fragment(_panel, run_every=TICK_SECONDS if ticking else None)(states, view)
+    st.fragment(_panel, run_every=_pace(states))(states, view)
+
+
+def _pace(states: Sequence[str]) -> float | None:
+    """Seconds between two ticks, None when nothing on view can change any more."""
+    alive = [SOONER.get(state, TICK_SECONDS) for state in states if state in ALIVE]
+    return min(alive, default=None)
 
 
 def _empty() -> None:
