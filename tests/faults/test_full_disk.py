@@ -1,9 +1,8 @@
 """A full disk under the whole lab: it says so, waits, and goes on without a gap."""
 
-from pathlib import Path
-
 from engine import apply, connect
 from engine.home import Home
+from tests.disks import fill
 from tests.faults.moments import ENDLESS, TINY, ends, reaches, row, until
 from tests.faults.recorded import first_attempt, stored, told
 from tests.processes import daemon_pid, worker_pids
@@ -43,13 +42,3 @@ def test_a_run_can_be_killed_on_a_full_disk(cramped: Home):
     ballast.unlink()
     assert ends(lab, run)["state"] == "stopped"
     assert stored(lab, run) == told(cramped, run)
-
-
-def fill(ballast: Path) -> None:
-    """Leave not a byte free."""
-    with ballast.open("wb", buffering=0) as file:
-        try:
-            while file.write(bytes(4096)):
-                pass
-        except OSError:
-            return

@@ -12,6 +12,7 @@ from engine.home import Home
 from engine.journal import read_lines
 from engine.worker.patience import WAITING, JournalWriter, Patience
 from engine.worker.status import StatusFile, read_status
+from tests.disks import fill
 from tests.engine.worker.bench import Bench, metrics, wait_until
 from tests.processes import end_all
 
@@ -38,7 +39,7 @@ def test_a_worker_on_a_full_disk_waits_says_so_and_loses_nothing(small_disk: Pat
     try:
         bench.reaches(1, 30)
         ballast = small_disk / "ballast"
-        _fill(ballast)
+        fill(ballast)
         wait_until(lambda: read_status(folder.status).get("waiting") == WAITING)
         last = bench.lines(1)[-1]["s"]
         ballast.unlink()
@@ -93,16 +94,7 @@ def test_a_line_that_fits_only_in_part_is_taken_back(tmp_path: Path):
 def test_the_heartbeat_needs_no_room(small_disk: Path):
     status = StatusFile(small_disk / "status.json")
     status.allocate(Patience(lambda _: None))
-    _fill(small_disk / "ballast")
+    fill(small_disk / "ballast")
     status.write(waiting=WAITING, step=12)
     status.close()
     assert read_status(small_disk / "status.json")["step"] == 12
-
-
-def _fill(ballast: Path) -> None:
-    with ballast.open("wb", buffering=0) as file:
-        try:
-            while file.write(bytes(4096)):
-                pass
-        except OSError:
-            return
