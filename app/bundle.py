@@ -47,5 +47,10 @@ def module_url(name: str, folder: Path = STATIC) -> str:
     return f"app/static/{name}?v={digest}"
 
 
+def bundle_url() -> str:
+    """The address of the bundle, which is written if it is missing."""
+    return f"app/static/{ensure_bundle().name}"
+
+
 if __name__ == "__main__":
     sys.stdout.write(f"{ensure_bundle()}\n")

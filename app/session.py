@@ -86,27 +86,20 @@ class Watch:
     stream: CurveStream = field(default_factory=CurveStream)
     resync: bool = False
     sent_heads: tuple[Any, ...] = ()
-    snapshots: dict[int, tuple[int, list[int]]] = field(
-        default_factory=dict[int, tuple[int, list[int]]]
-    )
+    snapshot_steps: dict[int, list[int]] = field(default_factory=dict[int, list[int]])
+    """The steps with attention maps of each run."""
 
     def look(self, lab: engine.Lab, run_ids: list[int]) -> None:
-        """Bring runs and events up to date; one cheap call when nothing has changed."""
-        version = lab.version()
-        if version == self.version and tuple(run_ids) == self.run_ids:
+        """Bring runs and events up to date, in one call that is cheap when nothing has changed."""
+        seen = self.version if tuple(run_ids) == self.run_ids else -1
+        news = lab.look(run_ids, seen)
+        if news is None:
             return
-        found = {run["run_id"]: run for run in lab.runs(run_ids)}
+        found = {run["run_id"]: run for run in news["runs"]}
         self.runs = [found[run] for run in run_ids if run in found]
-        self.events = lab.events(run_ids)
-        self.run_ids, self.version = tuple(run_ids), version
-
-    def snapshot_steps(self, lab: engine.Lab, run_id: int) -> list[int]:
-        """The steps with attention maps of a run, asked for once a version."""
-        version, steps = self.snapshots.get(run_id, (-1, []))
-        if version != self.version:
-            steps = lab.snapshot_steps(run_id)
-            self.snapshots[run_id] = (self.version, steps)
-        return steps
+        self.events = news["events"]
+        self.snapshot_steps = dict(news["snapshot_steps"])
+        self.run_ids, self.version = tuple(run_ids), news["version"]
 
 
 def watch() -> Watch:

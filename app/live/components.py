@@ -10,7 +10,15 @@ from functools import cache
 from streamlit.components import v2
 from streamlit.components.v2.types import ComponentRenderer
 
-from app.bundle import ensure_bundle, module_url
+from app.bundle import bundle_url, ensure_bundle, module_url
+
+_AHEAD = """
+const at = (path) => document.baseURI.replace(/[^/]*$/, "") + path;
+export default () => {{
+  import(at("{curves}")).then(({{ warm }}) => warm(at("{bundle}"))).catch(console.warn);
+  import(at("{heads}")).catch(console.warn);
+}};
+"""
 
 _LOADER = """
 let m;
@@ -31,6 +39,21 @@ def _component(name: str) -> ComponentRenderer:
         html=f'<div class="lab-{name}"></div>',
         js=_LOADER.format(url=module_url(f"{name}.js")),
     )
+
+
+@cache
+def _ahead() -> ComponentRenderer:
+    script = _AHEAD.format(
+        curves=module_url("curves.js"),
+        heads=module_url("heads.js"),
+        bundle=bundle_url(),
+    )
+    return v2.component("grokking_lab_ahead", html="<span></span>", js=script)
+
+
+def ahead() -> None:
+    """Have the browser load and warm up what the live page draws with, before it is needed."""
+    _ahead()(key="ahead", height=1)
 
 
 def curves(

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 import pyarrow as pa
 
-from app.bundle import bundle_path
+from app.bundle import bundle_url
 from app.charts.curves import Figure, curves_spec, margins
 from app.charts.markers import Mode, annotations
 from app.charts.palette import vega_config
@@ -171,7 +171,7 @@ class CurveStream:
             "names": dict(runs),
             "note": view.note,
             "alt": f"Accuracy above, loss below, over steps; {len(runs)} runs.",
-            "bundle": f"app/static/{bundle_path().name}",
+            "bundle": bundle_url(),
         }
 
 

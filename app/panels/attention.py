@@ -21,7 +21,7 @@ def panel(lab: Lab, runs: Sequence[Run]) -> None:
     st.markdown("**Attention** of every head, mean over examples")
     run = _chosen(runs)
     watch = session.watch()
-    steps = watch.snapshot_steps(lab, run["run_id"])
+    steps = watch.snapshot_steps.get(run["run_id"], [])
     if not steps:
         st.caption("No snapshot yet." if run["last_step"] == 0 else "This run recorded none.")
         return

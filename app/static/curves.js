@@ -19,6 +19,25 @@ export default function update(component) {
   return () => chart.leave();
 }
 
+// Called before the first chart is wanted: the bundle takes a second to load, and as long again to
+// run at full speed, so a small chart is drawn where nobody sees it.
+export async function warm(bundle) {
+  const { vegaEmbed } = await (vegaModule ??= import(bundle));
+  const field = (name) => ({ field: name, type: "quantitative" });
+  const step = { ...field("step"), scale: { type: "log", domain: [1, 10] } };
+  const { view } = await vegaEmbed(
+    document.createElement("div"),
+    {
+      data: { values: [{ step: 1, value: 0 }, { step: 10, value: 1 }] },
+      mark: "line",
+      params: [{ name: "zoom", select: "interval", bind: "scales" }],
+      encoding: { x: step, y: field("value") },
+    },
+    { renderer: "canvas", actions: false },
+  );
+  view.finalize();
+}
+
 function style(root) {
   if (root.querySelector("link")) return;
   const link = document.createElement("link");

@@ -7,6 +7,7 @@ import streamlit as st
 from app import links, session
 from app.forms import form
 from app.forms.draft import Draft, changes_between
+from app.live import components
 from app.panels import cost, presets, queue
 from app.words import plain
 from engine import PRESETS, LabError, RunConfig, parse_json
@@ -30,6 +31,7 @@ def main() -> None:
     homeless = form.tell(slots, problems)
     with right:
         _pane(draft, config, homeless=homeless, n_problems=len(problems))
+    components.ahead()
 
 
 def _draft() -> Draft:

@@ -67,6 +67,15 @@ class Lab:
         """A number that grows whenever something that a page shows has changed."""
         return self._read("version")
 
+    def look(self, run_ids: Sequence[int], version: int = -1) -> Row | None:
+        """Everything but points that a page shows of these runs; None when nothing has changed.
+
+        A dictionary of `version`, `runs` and `events` as the calls of these names give them, and
+        `snapshot_steps`, a list of [run number, steps with attention maps]. Runs that are gone
+        are left out. `version` is that of an earlier look.
+        """
+        return self._read("look", run_ids=_listed(run_ids), version=version)
+
     def events(self, run_ids: Sequence[int]) -> list[Row]:
         """Markers, notes and commands of the runs, oldest first."""
         return self._read("events", run_ids=_listed(run_ids))

@@ -96,10 +96,10 @@ PRESETS: dict[str, Preset] = {
             title="The published run",
             description="Addition mod 113 with the network and settings of Nanda et al. 2023.",
             expectation=Expectation(
-                sentence="Memorises within 1,000 steps and groks after 5,000 to 15,000.",
-                memorises_within=2000,
-                groks_within=25_000,
-                least_delay=3.0,
+                sentence="Memorises by step 150, stays low for 4,000 steps, groks at about 6,000.",
+                memorises_within=300,
+                groks_within=12_000,
+                least_delay=10.0,
             ),
             config=RunConfig(
                 task=ModularSettings(p=113, train_fraction=0.3),

@@ -27,9 +27,10 @@ class Calls:
         self.answers: Mapping[str, Callable[..., Any]] = {
             "ping": lambda: "pong",
             "runs": self._runs,
-            "version": lambda: store.version() + self._waiting.changes(),
+            "version": self._version,
+            "look": self._look,
             "events": store.events,
-            "snapshot_steps": store.snapshot_steps,
+            "snapshot_steps": lambda run_id, kind: store.snapshot_steps([run_id], kind)[run_id],
             "checkpoints": store.checkpoints,
             "slots": supervisor.slots,
             "estimate": self._estimate,
@@ -61,6 +62,22 @@ class Calls:
             raise RunNotFound(f"there is no run {missing[0]}; it may have been deleted")
         self._waiting.tell(rows)
         return rows
+
+    def _version(self) -> int:
+        return self._store.version() + self._waiting.changes()
+
+    def _look(self, run_ids: Sequence[int], version: int) -> dict[str, Any] | None:
+        now = self._version()  # before the rows: what comes in between is told the next time
+        if now == version:
+            return None
+        rows = self._store.runs(run_ids)
+        self._waiting.tell(rows)
+        return {
+            "version": now,
+            "runs": rows,
+            "events": self._store.events(run_ids),
+            "snapshot_steps": list(self._store.snapshot_steps(run_ids).items()),
+        }
 
     def _launch(
         self, *, config: Mapping[str, Any], name: str, seeds: int, tags: Sequence[str], notes: str

@@ -13,7 +13,7 @@ from engine.errors import NotPossible
 from engine.store.batch import Batch
 from engine.store.database import Connection, Database
 from engine.store.events import Event, insert_events
-from engine.store.rows import Row, fetch_table, first, insert, now
+from engine.store.rows import Row, fetch_table, first, insert, now, numbers
 
 _LAYER = re.compile(r"layer(\d{1,6})")
 _SCHEMA = pa.schema(
@@ -78,14 +78,18 @@ def read_heads(folder: Path, file: str) -> Iterator[tuple[int, int, np.ndarray]]
             yield int(number[1]), head, np.ascontiguousarray(values, dtype="<f4")
 
 
-def snapshot_steps(database: Database, run_id: int, kind: str) -> list[int]:
-    """Steps at which the run has a snapshot of this kind, ascending."""
+def snapshot_steps(database: Database, run_ids: Sequence[int], kind: str) -> dict[int, list[int]]:
+    """For each of these runs the steps at which it has a snapshot of this kind, ascending."""
+    steps: dict[int, list[int]] = {run_id: [] for run_id in run_ids}
     with database.reading() as cursor:
-        rows = cursor.execute(
-            "SELECT DISTINCT step FROM snapshots WHERE run_id = ? AND kind = ? ORDER BY step",
-            [run_id, kind],
-        ).fetchall()
-    return [step for (step,) in rows]
+        cursor.execute(
+            "SELECT DISTINCT run_id, step FROM snapshots"
+            f" WHERE run_id IN {numbers(run_ids)} AND kind = ? ORDER BY step",
+            [kind],
+        )
+        for run_id, step in cursor.fetchall():
+            steps[run_id].append(step)
+    return steps
 
 
 def snapshot(database: Database, run_id: int, kind: str, *, step: int) -> pa.Table:

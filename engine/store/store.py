@@ -188,9 +188,11 @@ class Store:
         """Events of these runs by step; `payload` is a dictionary."""
         return events.events_of(self._database, run_ids)
 
-    def snapshot_steps(self, run_id: int, kind: str = "attention") -> list[int]:
-        """Steps at which the run has a snapshot of this kind, ascending."""
-        return snapshots.snapshot_steps(self._database, run_id, kind)
+    def snapshot_steps(
+        self, run_ids: Sequence[int], kind: str = "attention"
+    ) -> dict[int, list[int]]:
+        """For each run the steps at which it has a snapshot of this kind, ascending."""
+        return snapshots.snapshot_steps(self._database, run_ids, kind)
 
     def snapshot(self, run_id: int, kind: str, step: int) -> pa.Table:
         """(layer, head, shape, data) of the snapshot nearest before `step`."""

@@ -43,9 +43,9 @@ class StatusFile:
 
 
 def read_status(path: Path) -> dict[str, Any]:
-    """The last state that a worker wrote; empty when there is none or it is being written."""
+    """The last state that a worker wrote; empty when none can be read, or it is being written."""
     try:
         status = json.loads(path.read_bytes())
-    except (FileNotFoundError, ValueError):
+    except (OSError, ValueError):
         return {}
     return status if isinstance(status, dict) else {}

@@ -183,7 +183,7 @@ def test_a_snapshot_comes_back_head_by_head(store: Store, record: Record):
         safetensors.numpy.save_file(layers, file)
         run.write(journal.snapshot_line(step, "attention", f"snapshots/{file.name}"))
     store.ingest(run.run_id, run.folder.path)
-    assert store.snapshot_steps(run.run_id, "attention") == [10, 20]
+    assert store.snapshot_steps([run.run_id], "attention") == {run.run_id: [10, 20]}
     table = store.snapshot(run.run_id, "attention", 19)
     assert table["shape"].to_pylist() == [[4, 4]] * 6
     rows = [np.frombuffer(data, "<f4") for data in table["data"].to_pylist()]
