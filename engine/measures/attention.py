@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from data.task import TaskData
+from engine.models.network import Network
 
 N_PROBE = 512
 """Most examples that a mean is taken over."""
@@ -40,7 +41,7 @@ def probe(task: TaskData, n: int = N_PROBE) -> Int64[np.ndarray, "B T"]:
 
 
 def attention_maps(
-    network: nn.Module,
+    network: Network,
     parameters: Mapping[str, Tensor],
     tokens: Int[Tensor, "B T"],
     *,
@@ -64,9 +65,9 @@ def by_head(maps: AttentionMaps) -> dict[tuple[int, int], Float[np.ndarray, "T T
 class _Maps(nn.Module):
     """A network whose forward is its attention maps: `functional_call` knows forward alone."""
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: Network) -> None:
         super().__init__()
         self.network = network
 
     def forward(self, tokens: Int[Tensor, "B T"]) -> Float[Tensor, "L B H T T"]:
-        return self.network.attention(tokens)  # pyright: ignore[reportCallIssue]
+        return self.network.attention(tokens)

@@ -1,17 +1,17 @@
 """How settings become a network."""
 
-from torch import nn
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from engine.models import ModelSettings
 from engine.models.gpt.network import GPT
+from engine.models.network import Network
 
-NETWORKS = {"gpt": GPT}
+NETWORKS: Mapping[str, Callable[..., Network]] = {"gpt": GPT}
+"""(settings, vocab_size=, length=) → network, by kind."""
 
 
-def build_model(settings: ModelSettings, *, vocab_size: int, length: int) -> nn.Module:
-    """The network, without values: call its `reset(generator)` or load a state dict.
-
-    Every network has `forward(tokens, read)`, `attention(tokens)`, `reset(generator)`,
-    `matmul_dtype` and `savings` as `engine.models.gpt.network.GPT` describes them.
-    """
-    return NETWORKS[settings.kind](settings, vocab_size=vocab_size, length=length)
+def build_model(settings: ModelSettings, *, vocab_size: int, length: int) -> Network:
+    """The network, without values: call its `reset(generator)` or load a state dict."""
+    make: Any = NETWORKS[settings.kind]
+    return make(settings, vocab_size=vocab_size, length=length)

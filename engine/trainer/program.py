@@ -8,13 +8,14 @@ from collections.abc import Mapping
 
 import torch
 from jaxtyping import Float, Int64
-from torch import Tensor, nn
+from torch import Tensor
 from torch.func import functional_call
 
 from data import TaskData
 from engine.config.training import TrainingSettings
 from engine.losses.cross_entropy import answer_loss, correct_answers
 from engine.measures.attention import attention_maps
+from engine.models.network import Network
 from engine.trainer.examples import Examples
 from engine.trainer.mapping import RunFunction, map_runs
 
@@ -29,8 +30,8 @@ LOSS_DTYPES = {"float32": torch.float32, "float64": torch.float64}
 class Program:
     """A network and its loss, as functions of parameters stacked over runs."""
 
-    def __init__(self, network: nn.Module, task: TaskData, training: TrainingSettings) -> None:
-        network.matmul_dtype = MATMUL_DTYPES[training.precision]  # pyright: ignore[reportArgumentType]
+    def __init__(self, network: Network, task: TaskData, training: TrainingSettings) -> None:
+        network.matmul_dtype = MATMUL_DTYPES[training.precision]
         self._network = network
         self._read = task.read_at
         self._n_classes = task.n_classes
@@ -77,6 +78,11 @@ class Program:
                 for each, targets in zip(logits, examples.targets, strict=True)
             ]
         )
+
+    @property
+    def has_maps(self) -> bool:
+        """Whether `attention` has something to show."""
+        return self._network.has_maps
 
     @torch.no_grad()
     def attention(

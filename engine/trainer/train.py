@@ -31,7 +31,7 @@ def train(batch: Batch, block_steps: Callable[[], int] = lambda: BLOCK_STEPS) ->
                 yield evaluated
             turn.watch(evaluated.values)
         due = batch.runs if step == cadence.snapshot(start) else turn.runs(batch.runs)
-        if due:
+        if due and batch.program.has_maps:
             yield photograph(batch, due)
             turn.photographed(due)
         if batch.runs and step == cadence.checkpoint(start):

@@ -5,29 +5,12 @@ Shapes: ``B`` examples, ``T`` tokens, ``A`` read positions, ``C`` d_model, ``H``
 """
 
 import torch
-from jaxtyping import Bool, Float, Shaped
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from engine.models.gpt.layers import Projection
 from engine.models.gpt.settings import GPTSettings
-
-
-def at_positions(x: Shaped[Tensor, "B T *rest"], read: tuple[int, ...]) -> Tensor:
-    """Some positions of x, (B, A, …).
-
-    By slices, since an index tensor would have to be sent to the device in every step.
-    """
-    if read == tuple(range(read[0], read[0] + len(read))):
-        return x[:, read[0] : read[0] + len(read)]
-    return torch.stack([x[:, position] for position in read], dim=1)
-
-
-def hidden(T: int, read: tuple[int, ...], device: torch.device) -> Bool[Tensor, "A T"] | None:
-    """Which keys lie after each query; None when there are none."""
-    if min(read) >= T - 1:
-        return None
-    keys = torch.arange(T, device=device)
-    return torch.stack([keys > position for position in read])
+from engine.models.positions import at_positions, hidden
 
 
 class Attention(nn.Module):

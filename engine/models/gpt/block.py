@@ -7,9 +7,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from engine.models.gpt.attention import Attention, at_positions
+from engine.models.gpt.attention import Attention
 from engine.models.gpt.layers import MLP, Norm
 from engine.models.gpt.settings import GPTSettings
+from engine.models.positions import at_positions
 
 
 class Block(nn.Module):

@@ -18,32 +18,30 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from engine.models.gpt.attention import at_positions
 from engine.models.gpt.block import Block
 from engine.models.gpt.layers import Norm, Weight, sinusoids
 from engine.models.gpt.settings import GPTSettings
 from engine.models.gpt.table import attend_by_table
+from engine.models.network import Network
+from engine.models.positions import at_positions
 
 
-class GPT(nn.Module):
+class GPT(Network):
     """A decoder whose parameters carry GPT-2's names and orientation.
 
-    Parameters hold no values before `reset` or `load_state_dict`. With norm "pre", biases and
-    "gelu_tanh" this is GPT-2 and loads its weights; with norm "none", without attention biases and
-    with "relu" it is Nanda's network. A parameter that a variant does not use does not exist.
+    With norm "pre", biases and "gelu_tanh" this is GPT-2 and loads its weights; with norm "none",
+    without attention biases and with "relu" it is Nanda's network.
 
     Source: Radford et al. 2019; Nanda et al. 2023, appendix A.
     """
+
+    has_maps = True
 
     def __init__(self, settings: GPTSettings, *, vocab_size: int, length: int) -> None:
         super().__init__()
         C = settings.d_model
         self.settings = settings
         self.length = length
-        self.matmul_dtype = torch.float32
-        """Type of the weights' products; residual stream, softmax, norms, logits stay float32."""
-        self.savings = True
-        """Whether the exact savings are taken; off for comparison alone."""
         stack: dict[str, nn.Module] = {"wte": Weight(vocab_size, C)}
         if settings.positions == "learned":
             stack["wpe"] = Weight(length, C)
@@ -115,17 +113,15 @@ class GPT(nn.Module):
         """The attention maps of all layers: row t is where position t looks."""
         everywhere, dtype = tuple(range(tokens.shape[1])), self.matmul_dtype
         x, maps = self.embed(tokens), []
-        for block in self.blocks:
+        for layer, block in enumerate(self.blocks):
             maps.append(block.attn.heads(block.attention_input(x), everywhere, dtype)[0])
-            x = block.think(block.attend(x, everywhere, dtype), dtype)
+            if layer < len(self.blocks) - 1:
+                x = block.think(block.attend(x, everywhere, dtype), dtype)
         return torch.stack(maps)
 
     @torch.no_grad()
     def reset(self, generator: torch.Generator) -> None:
-        """Fresh weights, drawn in a fixed order from `generator`, which lives on the CPU.
-
-        Drawing there gives a seed the same weights on every device.
-        """
+        """Fresh weights; see `Network.reset`."""
         for name, parameter in self.named_parameters():
             if name.endswith("bias"):
                 parameter.zero_()

@@ -12,8 +12,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from engine.models.gpt.attention import at_positions, hidden
 from engine.models.gpt.block import Block
+from engine.models.positions import at_positions, hidden
 
 
 def attend_by_table(

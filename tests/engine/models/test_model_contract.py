@@ -2,13 +2,13 @@
 
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 from torch.func import functional_call, stack_module_state
 
-from engine.models import GPTSettings
 from engine.models.build import NETWORKS
 from tests.engine.models.samples import READS, SETTINGS, T, V, examples, gradients, network
 
@@ -26,7 +26,7 @@ def test_every_network_is_tried_here():
 @every_read
 @every_batch
 def test_savings_change_neither_values_nor_gradients(
-    settings: GPTSettings, read: tuple[int, ...], n_examples: int
+    settings: Any, read: tuple[int, ...], n_examples: int
 ):
     model, tokens = network(settings), examples(n_examples)
     saved, saved_gradients = model(tokens, read), gradients(model, tokens, read)
@@ -38,7 +38,7 @@ def test_savings_change_neither_values_nor_gradients(
 
 @every_model
 @every_batch
-def test_changing_a_token_leaves_earlier_logits_alone(settings: GPTSettings, n_examples: int):
+def test_changing_a_token_leaves_earlier_logits_alone(settings: Any, n_examples: int):
     model, tokens, everywhere = network(settings), examples(n_examples), tuple(range(T))
     changed = tokens.clone()
     changed[:, 3] = (changed[:, 3] + 1) % V
@@ -49,9 +49,7 @@ def test_changing_a_token_leaves_earlier_logits_alone(settings: GPTSettings, n_e
 
 @every_model
 @every_read
-def test_reading_fewer_positions_gives_the_same_logits_there(
-    settings: GPTSettings, read: tuple[int, ...]
-):
+def test_reading_fewer_positions_gives_the_same_logits_there(settings: Any, read: tuple[int, ...]):
     model, tokens = network(settings), examples(12)
     everything = model(tokens, tuple(range(T)))
     torch.testing.assert_close(
@@ -61,34 +59,34 @@ def test_reading_fewer_positions_gives_the_same_logits_there(
 
 @every_model
 @every_batch
-def test_every_parameter_gets_a_gradient(settings: GPTSettings, n_examples: int):
+def test_every_parameter_gets_a_gradient(settings: Any, n_examples: int):
     for name, gradient in gradients(network(settings), examples(n_examples), (T - 1,)).items():
         assert gradient.abs().sum() > 0, name
 
 
 @every_model
-def test_the_same_seed_gives_the_same_weights_and_another_seed_others(settings: GPTSettings):
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(settings: Any):
     first, again, other = (network(settings, seed=seed).state_dict() for seed in (1, 1, 2))
     assert all(torch.equal(first[name], again[name]) for name in first)
     assert not any(torch.equal(first[name], other[name]) for name in first)
 
 
 @every_model
-def test_building_and_resetting_leave_the_global_generator_alone(settings: GPTSettings):
+def test_building_and_resetting_leave_the_global_generator_alone(settings: Any):
     before = torch.get_rng_state()
     network(settings)
     assert torch.equal(before, torch.get_rng_state())
 
 
 @every_model
-def test_parameters_are_counted_without_building(settings: GPTSettings):
+def test_parameters_are_counted_without_building(settings: Any):
     counted = sum(parameter.numel() for parameter in network(settings).parameters())
     assert settings.n_parameters(V, T) == counted
 
 
 @every_model
 @pytest.mark.parametrize("n_examples", [7, 400])
-def test_three_stacked_models_equal_three_separate_ones(settings: GPTSettings, n_examples: int):
+def test_three_stacked_models_equal_three_separate_ones(settings: Any, n_examples: int):
     models = [network(settings, seed=seed) for seed in range(3)]
     stacked, _ = stack_module_state(models)
     tokens = torch.stack([examples(n_examples).roll(run, 0) for run in range(3)])
@@ -118,17 +116,20 @@ def test_forward_and_backward_compile_without_a_graph_break():
     assert done.stdout.split("\n")[:-1] == list(SETTINGS)
 
 
-@every_model
-def test_attention_rows_are_distributions_over_the_past(settings: GPTSettings):
+@pytest.mark.parametrize(
+    "settings", [each for each in SETTINGS.values() if network(each).has_maps], ids=str
+)
+def test_attention_rows_are_distributions_over_the_past(settings: Any):
     maps = network(settings).attention(examples(6))
-    assert maps.shape == (settings.n_layers, 6, settings.n_heads, T, T)
+    assert maps.shape[1] == 6
+    assert maps.shape[3:] == (T, T)
     torch.testing.assert_close(maps.sum(-1), torch.ones_like(maps.sum(-1)))
     assert maps.triu(1).abs().max() == 0
     assert maps.min() >= 0
 
 
 @every_model
-def test_bfloat16_products_stay_near_float32(settings: GPTSettings):
+def test_bfloat16_products_stay_near_float32(settings: Any):
     model, tokens = network(settings).float(), examples(400)
     model.matmul_dtype = torch.float32
     exact = model(tokens, (T - 1,))

@@ -1,0 +1,54 @@
+"""What every network owes the trainer.
+
+Shapes: ``B`` examples, ``T`` tokens, ``A`` read positions, ``V`` vocabulary, ``L`` layers,
+``H`` heads.
+"""
+
+from abc import abstractmethod
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+
+class Network(nn.Module):
+    """A causal network over short token rows.
+
+    Parameters hold no values before `reset` or `load_state_dict`; a parameter that a variant does
+    not use does not exist, and one that is used twice is stored once. Everything works under
+    `torch.vmap` over stacked parameters and compiles without a graph break: static shapes, no
+    control flow that depends on data.
+    """
+
+    has_maps = False
+    """Whether `attention` has something to show: rows that sum to 1 over the past."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.matmul_dtype = torch.float32
+        """Type of the weights' products; residual stream, softmax, norms, logits stay float32."""
+        self.savings = True
+        """Whether exact savings are taken; off for comparison alone."""
+
+    @abstractmethod
+    def forward(self, tokens: Int[Tensor, "B T"], read: tuple[int, ...]) -> Float[Tensor, "B A V"]:
+        """Logits at the positions `read`, which are fixed for all examples.
+
+        Logits at a position depend on the tokens up to it alone.
+        """
+
+    @abstractmethod
+    def reset(self, generator: torch.Generator) -> None:
+        """Fresh weights, drawn in a fixed order from `generator`, which lives on the CPU.
+
+        Drawing there gives a seed the same weights on every device.
+        """
+
+    def attention(self, tokens: Int[Tensor, "B T"]) -> Float[Tensor, "L B H T T"]:
+        """Where each layer's heads look: row t is position t's weights over the past.
+
+        Only where `has_maps` says so.
+        """
+        raise NotImplementedError(
+            f"{type(self).__name__} has no attention maps for {tokens.shape}"
+        )
