@@ -113,9 +113,9 @@ PRESETS: dict[str, Preset] = {
             title="The first paper",
             description="Division mod 97, two layers, mini-batches, after Power et al. 2022.",
             expectation=Expectation(
-                sentence="Memorises within 2,000 steps and groks by about 4,000.",
-                memorises_within=2000,
-                groks_within=8000,
+                sentence="Memorises by step 500, stays low until 2,000, groks at about 3,000.",
+                memorises_within=1000,
+                groks_within=6000,
                 least_delay=2.0,
             ),
             config=RunConfig(

@@ -52,6 +52,9 @@ class Supervisor:
         for row in store.runs():
             if row["state"] in ACTIVE:
                 self._watch.add(row["run_id"])
+            if row["state"] == "stopping":
+                # the daemon that promised it may have died before the worker heard of it
+                self._watch.demand(row["run_id"], "stop")
 
     # what the daemon's loop calls
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,6 +12,14 @@ from engine.home import RunFolder, atomic_write
 from engine.store.rows import Row
 
 _FILE = "about.json"
+
+
+class Note(BaseModel):
+    """What somebody pinned to a step."""
+
+    step: int
+    text: str
+    at: datetime
 
 
 class About(BaseModel):
@@ -25,14 +34,21 @@ class About(BaseModel):
     notes: str = ""
     code_version: str = ""
     config: dict[str, Any] = {}
+    pinned: list[Note] = []
 
 
-def write_about(folder: RunFolder, row: Row) -> None:
-    """Write down what the database holds of a run.
+def write_about(folder: RunFolder, row: Row, events: Sequence[Row]) -> None:
+    """Write down what the database holds of a run: its row, and the notes among its events.
 
     On a full disk the file is left out: the database has it, and the next change writes it again.
     """
-    about = About.model_validate({name: row[name] for name in About.model_fields})
+    pinned = [
+        {"step": event["step"], "text": event["payload"]["text"], "at": event["at"]}
+        for event in events
+        if event["kind"] == "note" and "text" in event["payload"]
+    ]
+    known = {name: row[name] for name in About.model_fields if name != "pinned"}
+    about = About.model_validate({**known, "pinned": pinned})
     with contextlib.suppress(OSError):
         atomic_write(folder.create().path / _FILE, about.model_dump_json(indent=1).encode())
 

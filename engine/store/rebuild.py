@@ -48,7 +48,7 @@ def restore(path: Path, runs_folder: Path) -> None:
 def rebuild(database: Database, ingest: Ingest, runs_folder: Path) -> list[int]:
     """Fill an empty database from every run's journals; returns the runs, in order.
 
-    What people wrote comes from `about.json`; notes pinned to steps lived in the database alone.
+    What people wrote comes from `about.json`.
     A run whose last attempt has no end is `running` until somebody looks for its worker.
     """
     numbers = sorted(int(entry.name) for entry in runs_folder.glob("*") if entry.name.isdecimal())
@@ -57,6 +57,7 @@ def rebuild(database: Database, ingest: Ingest, runs_folder: Path) -> list[int]:
     for run_id, about in found.items():
         _create(database, run_id, about)
         _read_journals(database, ingest, run_id, folders[run_id])
+        _pin(database, run_id, about)
     return list(found)
 
 
@@ -77,6 +78,16 @@ def _create(database: Database, run_id: int, about: About) -> None:
         if about.parent_run is not None:
             payload = {"run": about.parent_run, "step": about.parent_step}
             insert_events(cursor, [(run_id, about.parent_step or 0, "forked", payload, now())])
+
+
+def _pin(database: Database, run_id: int, about: About) -> None:
+    """After the journals: a later attempt forgets what lies past its start, notes too."""
+    notes = [
+        (run_id, note.step, "note", {"text": note.text}, note.at.replace(tzinfo=None))
+        for note in about.pinned
+    ]
+    with database.writing() as cursor:
+        insert_events(cursor, notes)
 
 
 def _read_journals(database: Database, ingest: Ingest, run_id: int, folder: RunFolder) -> None:

@@ -183,6 +183,8 @@ class Store:
     ) -> None:
         """Write down that something happened at a step."""
         events.add_event(self._database, run_id, step, kind=kind, payload=payload or {})
+        if kind == "note":
+            self._write_about(run_id)
 
     def events(self, run_ids: Sequence[int]) -> list[Row]:
         """Events of these runs by step; `payload` is a dictionary."""
@@ -223,7 +225,7 @@ class Store:
 
     def _write_about(self, run_id: int) -> None:
         for row in self.runs([run_id]):
-            write_about(self._folder(run_id), row)
+            write_about(self._folder(run_id), row, self.events([run_id]))
 
     def _folder(self, run_id: int) -> RunFolder:
         return RunFolder(self._runs_folder / str(run_id))

@@ -17,7 +17,7 @@ from engine.losses.cross_entropy import answer_loss, correct_answers
 from engine.measures.attention import attention_maps
 from engine.models.network import Network
 from engine.trainer.examples import Examples
-from engine.trainer.mapping import RunFunction, map_runs
+from engine.trainer.mapping import map_runs
 
 MATMUL_DTYPES = {
     "float32": torch.float32,
@@ -36,9 +36,9 @@ class Program:
         self._read = task.read_at
         self._n_classes = task.n_classes
         self._loss_dtype = LOSS_DTYPES[training.loss_precision]
-        self._losses: RunFunction = self._loss
+        self._step = self._gradients
         if training.compile:
-            self._losses = torch.compile(self._loss, dynamic=False)
+            self._step = torch.compile(self._gradients_in_one_graph, dynamic=False)
 
     def gradients(
         self,
@@ -50,11 +50,7 @@ class Program:
 
         `weight` multiplies each run's loss: the share of its answers that these examples hold.
         """
-        loss, logits = map_runs(self._losses, parameters, examples.tokens, examples.targets)
-        if weight is not None:
-            loss = loss * weight
-        gradients = torch.autograd.grad(loss.sum(), list(parameters.values()))
-        return gradients, loss.detach(), logits.detach()
+        return self._step(parameters, examples.tokens, examples.targets, weight)
 
     @torch.no_grad()
     def scores(
@@ -94,6 +90,40 @@ class Program:
             return (attention_maps(self._network, parameters, tokens, n_examples=0).mean,)
 
         return map_runs(maps, parameters, tokens)[0]
+
+    def _gradients(
+        self,
+        parameters: Mapping[str, Tensor],
+        tokens: Tensor,
+        targets: Tensor,
+        weight: Tensor | None,
+    ) -> tuple[tuple[Tensor, ...], Tensor, Tensor]:
+        loss, logits = map_runs(self._loss, parameters, tokens, targets)
+        if weight is not None:
+            loss = loss * weight
+        gradients = torch.autograd.grad(loss.sum(), list(parameters.values()))
+        return gradients, loss.detach(), logits.detach()
+
+    def _gradients_in_one_graph(
+        self,
+        parameters: Mapping[str, Tensor],
+        tokens: Tensor,
+        targets: Tensor,
+        weight: Tensor | None,
+    ) -> tuple[tuple[Tensor, ...], Tensor, Tensor]:
+        """The same; here the compiler sees the backward pass too, and fuses across it."""
+
+        def loss_and_rest(
+            parameters: Mapping[str, Tensor],
+        ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+            loss, logits = map_runs(self._loss, parameters, tokens, targets)
+            if weight is not None:
+                loss = loss * weight
+            return loss.sum(), (loss, logits)
+
+        leaves = {name: parameter.detach() for name, parameter in parameters.items()}
+        gradients, (loss, logits) = torch.func.grad(loss_and_rest, has_aux=True)(leaves)
+        return tuple(gradients.values()), loss.detach(), logits.detach()
 
     def _loss(
         self, parameters: Mapping[str, Tensor], tokens: Tensor, targets: Tensor

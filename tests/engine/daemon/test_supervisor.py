@@ -173,6 +173,15 @@ def test_a_new_supervisor_adopts_running_workers_and_finds_the_dead(ward: Ward):
     ward.until(lambda: ward.workers() == [])
 
 
+def test_a_stop_that_never_reached_the_worker_is_sent_by_the_next_supervisor(ward: Ward):
+    (run,) = ward.launch(steps=1_000_000)
+    ward.until_step(run, 20)
+    ward.store.set_state(run, "stopping", "stopping… last step 20")
+    ward.restart()
+    ward.until_state(run, "stopped")
+    ward.until(lambda: ward.workers() == [])
+
+
 def test_a_fork_goes_on_from_its_parents_checkpoint_with_other_settings(ward: Ward):
     (parent,) = ward.launch(steps=400)
     ward.until_state(parent, "finished")

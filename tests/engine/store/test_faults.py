@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -126,6 +127,10 @@ def test_a_fatal_error_is_recovered_from_while_the_disk_is_still_full(
     store.close()
 
 
+def notes_of(store: Store, run_id: int) -> list[dict[str, Any]]:
+    return [event for event in store.events([run_id]) if event["kind"] == "note"]
+
+
 def test_a_database_that_cannot_be_opened_is_set_aside_and_rebuilt(
     store: Store, path: Path, record: Record
 ):
@@ -143,7 +148,9 @@ def test_a_database_that_cannot_be_opened_is_set_aside_and_rebuilt(
     run.end(700, train_seconds=2.0)
     waiting = store.create_run(name="waiting", config=CONFIG)
     store.ingest(run.run_id, run.folder.path)
+    store.add_event(run.run_id, 650, "note", {"text": "here it <i>turns</i>"})
     before = store.runs()
+    (note,) = notes_of(store, run.run_id)
     seen = steps(store, run.run_id)
     store.close()
 
@@ -157,6 +164,7 @@ def test_a_database_that_cannot_be_opened_is_set_aside_and_rebuilt(
     assert steps(again, run.run_id) == seen == list(range(0, 700, 10))
     assert again.create_run(name="next", config=CONFIG) == waiting + 1
     assert "resumed" in kinds(again, run.run_id)
+    assert notes_of(again, run.run_id) == [note]
     again.close()
     assert len(list(path.parent.glob("lab.duckdb.unreadable-*"))) == 1
 

@@ -1,6 +1,8 @@
 """What a training run promises: repeatable, independent of its batch mates, resumable, told."""
 
 import math
+import subprocess
+import sys
 from itertools import pairwise
 
 import pytest
@@ -230,3 +232,15 @@ def test_learning_falls_below_chance_loss(configure: Configure) -> None:
     curve = train_alone(configure(training={"steps": 120}))[0]
     assert curve[120]["train"]["accuracy"] == 1.0
     assert curve[120]["train"]["loss"] < 0.1 < math.log(7)
+
+
+def test_a_compiled_run_follows_the_uncompiled_one():
+    """In a process of its own: the checks of shapes, on in the tests, are no part of a graph."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.engine.trainer.compiled_run"],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
