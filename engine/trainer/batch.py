@@ -56,7 +56,10 @@ class Batch:
         if self.device.type == "cuda":
             set_tf32(some.training.precision)
         training = [config.training for config in self.configs.values()]
-        tasks = [build_task(some.task, seed=seed_of(each, "split")) for each in training]
+        tasks = [
+            build_task(config.task, seed=seed_of(config.training, "split"))
+            for config in self.configs.values()
+        ]
         self.feed = Feed(
             stack(tasks, "train", self.device),
             batch_size=some.training.batch_size,
