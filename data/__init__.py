@@ -1,13 +1,29 @@
 """What is learned: every task of the lab, its token sequences and its splits (numpy only)."""
 
+from collections.abc import Callable
+from typing import Annotated
+
+from pydantic import Field
+
 from data.modular import task as modular
 from data.modular.settings import ModularSettings
+from data.permutation import task as permutation
+from data.permutation.settings import PermutationSettings
 from data.task import IGNORED, Split, TaskData, TaskSizes
 
-TaskSettings = ModularSettings
+TaskSettings = Annotated[
+    ModularSettings | PermutationSettings,
+    Field(discriminator="kind"),
+]
 
-_BUILD = {"modular": modular.build}
-_SIZES = {"modular": modular.sizes}
+_BUILD: dict[str, Callable[..., TaskData]] = {
+    "modular": modular.build,
+    "permutation": permutation.build,
+}
+_SIZES: dict[str, Callable[..., TaskSizes]] = {
+    "modular": modular.sizes,
+    "permutation": permutation.sizes,
+}
 
 
 def build_task(settings: TaskSettings, *, seed: int) -> TaskData:
@@ -23,6 +39,7 @@ def task_sizes(settings: TaskSettings) -> TaskSizes:
 __all__ = [
     "IGNORED",
     "ModularSettings",
+    "PermutationSettings",
     "Split",
     "TaskData",
     "TaskSettings",
