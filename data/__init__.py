@@ -7,21 +7,25 @@ from pydantic import Field
 
 from data.modular import task as modular
 from data.modular.settings import ModularSettings
+from data.parity import task as parity
+from data.parity.settings import ParitySettings
 from data.permutation import task as permutation
 from data.permutation.settings import PermutationSettings
 from data.task import IGNORED, Split, TaskData, TaskSizes
 
 TaskSettings = Annotated[
-    ModularSettings | PermutationSettings,
+    ModularSettings | ParitySettings | PermutationSettings,
     Field(discriminator="kind"),
 ]
 
 _BUILD: dict[str, Callable[..., TaskData]] = {
     "modular": modular.build,
+    "parity": parity.build,
     "permutation": permutation.build,
 }
 _SIZES: dict[str, Callable[..., TaskSizes]] = {
     "modular": modular.sizes,
+    "parity": parity.sizes,
     "permutation": permutation.sizes,
 }
 
@@ -39,6 +43,7 @@ def task_sizes(settings: TaskSettings) -> TaskSizes:
 __all__ = [
     "IGNORED",
     "ModularSettings",
+    "ParitySettings",
     "PermutationSettings",
     "Split",
     "TaskData",
