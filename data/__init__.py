@@ -11,10 +11,12 @@ from data.parity import task as parity
 from data.parity.settings import ParitySettings
 from data.permutation import task as permutation
 from data.permutation.settings import PermutationSettings
+from data.recall import task as recall
+from data.recall.settings import RecallSettings
 from data.task import IGNORED, Split, TaskData, TaskSizes
 
 TaskSettings = Annotated[
-    ModularSettings | ParitySettings | PermutationSettings,
+    ModularSettings | ParitySettings | PermutationSettings | RecallSettings,
     Field(discriminator="kind"),
 ]
 
@@ -22,11 +24,13 @@ _BUILD: dict[str, Callable[..., TaskData]] = {
     "modular": modular.build,
     "parity": parity.build,
     "permutation": permutation.build,
+    "recall": recall.build,
 }
 _SIZES: dict[str, Callable[..., TaskSizes]] = {
     "modular": modular.sizes,
     "parity": parity.sizes,
     "permutation": permutation.sizes,
+    "recall": recall.sizes,
 }
 
 
@@ -45,6 +49,7 @@ __all__ = [
     "ModularSettings",
     "ParitySettings",
     "PermutationSettings",
+    "RecallSettings",
     "Split",
     "TaskData",
     "TaskSettings",
