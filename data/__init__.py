@@ -5,6 +5,8 @@ from typing import Annotated
 
 from pydantic import Field
 
+from data.in_context import task as in_context
+from data.in_context.settings import InContextSettings
 from data.modular import task as modular
 from data.modular.settings import ModularSettings
 from data.parity import task as parity
@@ -16,17 +18,19 @@ from data.recall.settings import RecallSettings
 from data.task import IGNORED, Split, TaskData, TaskSizes
 
 TaskSettings = Annotated[
-    ModularSettings | ParitySettings | PermutationSettings | RecallSettings,
+    ModularSettings | InContextSettings | ParitySettings | PermutationSettings | RecallSettings,
     Field(discriminator="kind"),
 ]
 
 _BUILD: dict[str, Callable[..., TaskData]] = {
+    "in_context": in_context.build,
     "modular": modular.build,
     "parity": parity.build,
     "permutation": permutation.build,
     "recall": recall.build,
 }
 _SIZES: dict[str, Callable[..., TaskSizes]] = {
+    "in_context": in_context.sizes,
     "modular": modular.sizes,
     "parity": parity.sizes,
     "permutation": permutation.sizes,
@@ -46,6 +50,7 @@ def task_sizes(settings: TaskSettings) -> TaskSizes:
 
 __all__ = [
     "IGNORED",
+    "InContextSettings",
     "ModularSettings",
     "ParitySettings",
     "PermutationSettings",
