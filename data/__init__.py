@@ -1,13 +1,41 @@
 """What is learned: every task of the lab, its token sequences and its splits (numpy only)."""
 
+from collections.abc import Callable
+from typing import Annotated
+
+from pydantic import Field
+
+from data.in_context import task as in_context
+from data.in_context.settings import InContextSettings
 from data.modular import task as modular
 from data.modular.settings import ModularSettings
+from data.parity import task as parity
+from data.parity.settings import ParitySettings
+from data.permutation import task as permutation
+from data.permutation.settings import PermutationSettings
+from data.recall import task as recall
+from data.recall.settings import RecallSettings
 from data.task import IGNORED, Split, TaskData, TaskSizes
 
-TaskSettings = ModularSettings
+TaskSettings = Annotated[
+    ModularSettings | InContextSettings | ParitySettings | PermutationSettings | RecallSettings,
+    Field(discriminator="kind"),
+]
 
-_BUILD = {"modular": modular.build}
-_SIZES = {"modular": modular.sizes}
+_BUILD: dict[str, Callable[..., TaskData]] = {
+    "in_context": in_context.build,
+    "modular": modular.build,
+    "parity": parity.build,
+    "permutation": permutation.build,
+    "recall": recall.build,
+}
+_SIZES: dict[str, Callable[..., TaskSizes]] = {
+    "in_context": in_context.sizes,
+    "modular": modular.sizes,
+    "parity": parity.sizes,
+    "permutation": permutation.sizes,
+    "recall": recall.sizes,
+}
 
 
 def build_task(settings: TaskSettings, *, seed: int) -> TaskData:
@@ -22,7 +50,11 @@ def task_sizes(settings: TaskSettings) -> TaskSizes:
 
 __all__ = [
     "IGNORED",
+    "InContextSettings",
     "ModularSettings",
+    "ParitySettings",
+    "PermutationSettings",
+    "RecallSettings",
     "Split",
     "TaskData",
     "TaskSettings",
