@@ -5,9 +5,13 @@ from typing import Any
 
 from engine.models import ModelSettings
 from engine.models.gpt.network import GPT
+from engine.models.mamba.network import Mamba
 from engine.models.network import Network
 
-NETWORKS: Mapping[str, Callable[..., Network]] = {"gpt": GPT}
+NETWORKS: Mapping[str, Callable[..., Network]] = {
+    "gpt": GPT,
+    "mamba": Mamba,
+}
 """(settings, vocab_size=, length=) → network, by kind."""
 
 

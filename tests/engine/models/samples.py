@@ -7,8 +7,12 @@ from torch import Tensor, nn
 
 from engine.models.build import build_model
 from tests.engine.models.gpt import variants as gpt
+from tests.engine.models.mamba import variants as mamba
 
-SETTINGS: dict[str, Any] = {**gpt.SETTINGS}
+SETTINGS: dict[str, Any] = {
+    **gpt.SETTINGS,
+    **mamba.SETTINGS,
+}
 """Each kind lists its variants in its own folder; all of them are put through the contract."""
 
 V, T = 11, 5
