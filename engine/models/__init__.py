@@ -6,14 +6,16 @@ from pydantic import Field
 
 from engine.models.gpt.settings import GPTSettings
 from engine.models.mamba.settings import MambaSettings
+from engine.models.mamba2.settings import Mamba2Settings
 
 ModelSettings = Annotated[
-    GPTSettings | MambaSettings,
+    GPTSettings | MambaSettings | Mamba2Settings,
     Field(discriminator="kind"),
 ]
 
 __all__ = [
     "GPTSettings",
+    "Mamba2Settings",
     "MambaSettings",
     "ModelSettings",
 ]
