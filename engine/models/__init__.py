@@ -7,9 +7,10 @@ from pydantic import Field
 from engine.models.gpt.settings import GPTSettings
 from engine.models.mamba.settings import MambaSettings
 from engine.models.mamba2.settings import Mamba2Settings
+from engine.models.rwkv4.settings import RWKV4Settings
 
 ModelSettings = Annotated[
-    GPTSettings | MambaSettings | Mamba2Settings,
+    GPTSettings | MambaSettings | Mamba2Settings | RWKV4Settings,
     Field(discriminator="kind"),
 ]
 
@@ -18,4 +19,5 @@ __all__ = [
     "Mamba2Settings",
     "MambaSettings",
     "ModelSettings",
+    "RWKV4Settings",
 ]
