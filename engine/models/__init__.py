@@ -1,7 +1,23 @@
 """Which architectures exist: the union of their settings (no torch; networks are in `build`)."""
 
+from typing import Annotated
+
+from pydantic import Field
+
 from engine.models.gpt.settings import GPTSettings
+from engine.models.mamba.settings import MambaSettings
+from engine.models.mamba2.settings import Mamba2Settings
+from engine.models.rwkv4.settings import RWKV4Settings
 
-ModelSettings = GPTSettings
+ModelSettings = Annotated[
+    GPTSettings | MambaSettings | Mamba2Settings | RWKV4Settings,
+    Field(discriminator="kind"),
+]
 
-__all__ = ["GPTSettings", "ModelSettings"]
+__all__ = [
+    "GPTSettings",
+    "Mamba2Settings",
+    "MambaSettings",
+    "ModelSettings",
+    "RWKV4Settings",
+]

@@ -5,9 +5,17 @@ from typing import Any
 
 from engine.models import ModelSettings
 from engine.models.gpt.network import GPT
+from engine.models.mamba.network import Mamba
+from engine.models.mamba2.network import Mamba2
 from engine.models.network import Network
+from engine.models.rwkv4.network import RWKV4
 
-NETWORKS: Mapping[str, Callable[..., Network]] = {"gpt": GPT}
+NETWORKS: Mapping[str, Callable[..., Network]] = {
+    "gpt": GPT,
+    "mamba": Mamba,
+    "mamba2": Mamba2,
+    "rwkv4": RWKV4,
+}
 """(settings, vocab_size=, length=) → network, by kind."""
 
 

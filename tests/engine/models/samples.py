@@ -7,8 +7,16 @@ from torch import Tensor, nn
 
 from engine.models.build import build_model
 from tests.engine.models.gpt import variants as gpt
+from tests.engine.models.mamba import variants as mamba
+from tests.engine.models.mamba2 import variants as mamba2
+from tests.engine.models.rwkv4 import variants as rwkv4
 
-SETTINGS: dict[str, Any] = {**gpt.SETTINGS}
+SETTINGS: dict[str, Any] = {
+    **gpt.SETTINGS,
+    **mamba.SETTINGS,
+    **mamba2.SETTINGS,
+    **rwkv4.SETTINGS,
+}
 """Each kind lists its variants in its own folder; all of them are put through the contract."""
 
 V, T = 11, 5
