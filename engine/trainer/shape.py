@@ -6,7 +6,7 @@ from collections.abc import Hashable
 from engine.config.run import RunConfig
 
 _FREE_TRAINING = frozenset({"seed", "init_seed", "split_seed", "order_seed"})
-_FIXED_OPTIMIZER = frozenset({"kind"})
+_FIXED_OPTIMIZER = frozenset({"kind", "newton_schulz_steps"})
 
 
 def shape_key(config: RunConfig) -> Hashable:
