@@ -4,10 +4,24 @@ from typing import Annotated
 
 from pydantic import Field
 
-from engine.optim.settings import AdamSettings, AdamWSettings, SGDSettings
+from engine.optim.settings import (
+    AdamSettings,
+    AdamWSettings,
+    LionSettings,
+    MuonSettings,
+    SGDSettings,
+)
 
 OptimizerSettings = Annotated[
-    AdamWSettings | AdamSettings | SGDSettings, Field(discriminator="kind")
+    AdamWSettings | AdamSettings | SGDSettings | LionSettings | MuonSettings,
+    Field(discriminator="kind"),
 ]
 
-__all__ = ["AdamSettings", "AdamWSettings", "OptimizerSettings", "SGDSettings"]
+__all__ = [
+    "AdamSettings",
+    "AdamWSettings",
+    "LionSettings",
+    "MuonSettings",
+    "OptimizerSettings",
+    "SGDSettings",
+]

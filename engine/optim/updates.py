@@ -12,14 +12,17 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from engine.optim import AdamSettings, AdamWSettings, OptimizerSettings, SGDSettings
+from engine.optim import (
+    AdamSettings,
+    AdamWSettings,
+    LionSettings,
+    MuonSettings,
+    OptimizerSettings,
+    SGDSettings,
+)
+from engine.optim.muon import muon_update
+from engine.optim.rows import Columns, Rows
 from engine.optim.schedule import rate_at
-
-Columns = Mapping[str, Tensor]
-"""Numbers of one update: name → column [R, 1]."""
-
-Slots = Mapping[str, Tensor]
-"""What an optimiser remembers: name → rows [R, P]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,49 +32,39 @@ class Updates:
     slots: tuple[str, ...]
     numbers: Callable[[OptimizerSettings, float, int], dict[str, float]]
     """(settings, learning rate, update counted from 1 since the slots were zero) → numbers."""
-    apply: Callable[[Tensor, Tensor, Slots, Columns, Tensor], None]
-    """(weights, gradient, slots, columns, scratch), all [R, P] but the columns."""
+    apply: Callable[[Rows], None]
 
 
-def adamw_update(
-    weights: Float[Tensor, "R P"],
-    gradient: Float[Tensor, "R P"],
-    slots: Slots,
-    columns: Columns,
-    scratch: Float[Tensor, "R P"],
-) -> None:
+def adamw_update(rows: Rows) -> None:
     """Decay the weights, then take an Adam step. Source: Loshchilov & Hutter 2019, algorithm 2."""
-    weights.mul_(columns["keep"])
-    _adam_step(weights, gradient, slots, columns, scratch)
+    rows.weights.mul_(rows.columns["keep"])
+    _adam_step(rows)
 
 
-def adam_update(
-    weights: Float[Tensor, "R P"],
-    gradient: Float[Tensor, "R P"],
-    slots: Slots,
-    columns: Columns,
-    scratch: Float[Tensor, "R P"],
-) -> None:
+def adam_update(rows: Rows) -> None:
     """Add the L2 penalty to the gradient, then take an Adam step. Source: Kingma & Ba 2015."""
-    _add_decay(weights, gradient, columns, scratch)
-    _adam_step(weights, gradient, slots, columns, scratch)
+    _add_decay(rows)
+    _adam_step(rows)
 
 
-def sgd_update(
-    weights: Float[Tensor, "R P"],
-    gradient: Float[Tensor, "R P"],
-    slots: Slots,
-    columns: Columns,
-    scratch: Float[Tensor, "R P"],
-) -> None:
+def sgd_update(rows: Rows) -> None:
     """Take a momentum step, as torch defines it. Source: Sutskever et al. 2013, section 2."""
-    _add_decay(weights, gradient, columns, scratch)
-    velocity = slots["velocity"]
+    _add_decay(rows)
+    gradient, columns, velocity = rows.gradient, rows.columns, rows.slots["velocity"]
     velocity.mul_(columns["momentum"]).add_(gradient)
     # nesterov = 1 looks ahead: gradient + momentum · velocity; 0 steps along the velocity.
-    torch.mul(velocity, columns["along_velocity"], out=scratch)
-    gradient.mul_(columns["along_gradient"]).add_(scratch).mul_(columns["rate"])
-    weights.sub_(gradient)
+    torch.mul(velocity, columns["along_velocity"], out=rows.scratch)
+    gradient.mul_(columns["along_gradient"]).add_(rows.scratch).mul_(columns["rate"])
+    rows.weights.sub_(gradient)
+
+
+def lion_update(rows: Rows) -> None:
+    """Decay the weights, then step along a sign. Source: Chen et al. 2023, program 1."""
+    columns, trend = rows.columns, rows.slots["trend"]
+    rows.weights.mul_(columns["keep"])
+    torch.lerp(trend, rows.gradient, columns["sign_gain"], out=rows.scratch)
+    rows.weights.sub_(rows.scratch.sign_().mul_(columns["rate"]))
+    trend.lerp_(rows.gradient, columns["trend_gain"])
 
 
 def clip_rows(
@@ -115,22 +108,21 @@ def columns_of_block(
     return [dict(zip(names, step.unbind(), strict=True)) for step in table.unbind()]
 
 
-def _add_decay(weights: Tensor, gradient: Tensor, columns: Columns, scratch: Tensor) -> None:
-    torch.mul(weights, columns["decay"], out=scratch)
-    gradient.add_(scratch)
+def _add_decay(rows: Rows) -> None:
+    torch.mul(rows.weights, rows.columns["decay"], out=rows.scratch)
+    rows.gradient.add_(rows.scratch)
 
 
-def _adam_step(
-    weights: Tensor, gradient: Tensor, slots: Slots, columns: Columns, scratch: Tensor
-) -> None:
-    mean, square = slots["mean"], slots["square"]
+def _adam_step(rows: Rows) -> None:
+    gradient, columns, scratch = rows.gradient, rows.columns, rows.scratch
+    mean, square = rows.slots["mean"], rows.slots["square"]
     mean.lerp_(gradient, columns["mean_gain"])
     torch.mul(gradient, gradient, out=scratch)
     square.lerp_(scratch, columns["square_gain"])
     torch.sqrt(square, out=scratch)
     scratch.div_(columns["root_correction"]).add_(columns["eps"])
     torch.div(mean, scratch, out=scratch)
-    weights.sub_(scratch.mul_(columns["mean_rate"]))
+    rows.weights.sub_(scratch.mul_(columns["mean_rate"]))
 
 
 def _adam_numbers(settings: OptimizerSettings, rate: float, update: int) -> dict[str, float]:
@@ -160,8 +152,42 @@ def _sgd_numbers(settings: OptimizerSettings, rate: float, update: int) -> dict[
     }
 
 
+def _lion_numbers(settings: OptimizerSettings, rate: float, update: int) -> dict[str, float]:
+    assert isinstance(settings, LionSettings)
+    del update  # nothing is corrected for its start
+    beta1, beta2 = settings.betas
+    return {
+        "keep": 1 - rate * settings.weight_decay,
+        "sign_gain": 1 - beta1,
+        "trend_gain": 1 - beta2,
+        "rate": rate,
+    }
+
+
+def _muon_numbers(settings: OptimizerSettings, rate: float, update: int) -> dict[str, float]:
+    assert isinstance(settings, MuonSettings)
+    beta1, beta2 = settings.betas
+    rest = rate / settings.learning_rate * settings.rest_rate
+    return {
+        "keep": 1 - rate * settings.weight_decay,
+        "rest_keep": 1 - rest * settings.rest_decay,
+        "rate": rate,
+        "match_rms": float(settings.scale == "match_rms_adamw"),
+        "momentum_gain": 1 - settings.momentum,
+        "ahead": settings.momentum if settings.nesterov else 1.0,
+        "mean_gain": 1 - beta1,
+        "square_gain": 1 - beta2,
+        "mean_rate": rest / (1 - beta1**update),
+        "root_correction": (1 - beta2**update) ** 0.5,
+        "eps": settings.eps,
+    }
+
+
 UPDATES: Mapping[str, Updates] = {
     "adamw": Updates(("mean", "square"), _adam_numbers, adamw_update),
     "adam": Updates(("mean", "square"), _adam_numbers, adam_update),
     "sgd": Updates(("velocity",), _sgd_numbers, sgd_update),
+    "lion": Updates(("trend",), _lion_numbers, lion_update),
+    "muon": Updates(("muon_mean", "muon_square"), _muon_numbers, muon_update),
 }
+"""By kind. Slots of one name are of use to each other's kinds (see `engine.trainer.state`)."""

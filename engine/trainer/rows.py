@@ -4,12 +4,14 @@ Shapes: ``R`` runs, ``P`` numbers in a row, ``*shape`` of one parameter.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
+
+from engine.optim.parts import Parts, by_shape, is_matrix
 
 PAD = 64
 """Rows are padded to a multiple of this: whole vector registers, so that an element is computed
@@ -65,3 +67,14 @@ class Layout:
         with torch.no_grad():
             self.fill(row, [named[name][None] for name in self.names])
         return row
+
+    def mask(self, chosen: Callable[[str, tuple[int, ...]], bool]) -> Bool[Tensor, "1 P"]:
+        """Which numbers of a row belong to the parameters that are chosen by name and shape."""
+        named = zip(self.names, self.shapes, strict=True)
+        return self.row({n: torch.full(s, float(chosen(n, s))) for n, s in named}) > 0
+
+    def parts(self, device: torch.device) -> Parts:
+        """What an optimiser's update needs to know of the parameters."""
+        shapes = dict(zip(self.names, self.shapes, strict=True))
+        matrices = {name: shape for name, shape in shapes.items() if is_matrix(name, shape)}
+        return Parts(self.views, by_shape(matrices), self.mask(is_matrix).to(device))

@@ -7,7 +7,7 @@ from engine.config.run import RunConfig
 
 _FREE_TRAINING = frozenset({"seed", "init_seed", "split_seed", "order_seed"})
 _FREE_TASK = frozenset({"train_fraction", "phi"})
-_FIXED_OPTIMIZER = frozenset({"kind"})
+_FIXED_OPTIMIZER = frozenset({"kind", "newton_schulz_steps"})
 
 
 def shape_key(config: RunConfig) -> Hashable:

@@ -11,7 +11,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from engine.optim import OptimizerSettings
-from engine.optim.updates import UPDATES, Columns, clip_rows, columns_of_block
+from engine.optim.rows import Columns, Rows
+from engine.optim.updates import UPDATES, clip_rows, columns_of_block
 from engine.trainer.mapping import groups
 from engine.trainer.rows import Layout
 
@@ -49,6 +50,7 @@ class Weights:
         self.layout = layout
         self._settings = settings
         self._optimizer = UPDATES[settings[0].kind]
+        self._parts = layout.parts(device)
         self._updates = [run.updates for run in runs]
         self._values = torch.cat([run.weights for run in runs]).to(device)
         self._slots = {
@@ -97,11 +99,15 @@ class Weights:
             clip_rows(self.gradient, self.gradient_norm(), self._limits)
         for rows in (group.rows for group in self.groups):
             self._optimizer.apply(
-                self._values[rows],
-                self.gradient[rows],
-                {name: slot[rows] for name, slot in self._slots.items()},
-                {name: column[rows] for name, column in columns.items()},
-                self.scratch[rows],
+                Rows(
+                    weights=self._values[rows],
+                    gradient=self.gradient[rows],
+                    slots={name: slot[rows] for name, slot in self._slots.items()},
+                    columns={name: column[rows] for name, column in columns.items()},
+                    scratch=self.scratch[rows],
+                    parts=self._parts,
+                    settings=self._settings[0],
+                )
             )
         self._updates = [done + 1 for done in self._updates]
 

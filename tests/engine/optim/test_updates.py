@@ -1,17 +1,23 @@
-"""Every optimiser against torch.optim, step by step, on several runs with their own settings."""
+"""Every optimiser against its packaged reference, step by step, on runs that differ."""
 
 from collections.abc import Callable, Sequence
 
+import lion_pytorch
 import pytest
 import torch
-from torch import Tensor
 
-from engine.optim import AdamSettings, AdamWSettings, OptimizerSettings, SGDSettings
-from engine.optim.updates import UPDATES, clip_rows, columns_of_block
+from engine.optim import (
+    AdamSettings,
+    AdamWSettings,
+    LionSettings,
+    OptimizerSettings,
+    SGDSettings,
+)
+from engine.optim.updates import UPDATES, clip_rows
+from tests.engine.optim.driven import LAYOUT, Parameters, ours, reference
 
 STEPS = 80
 P = 33
-CPU = torch.device("cpu")
 
 ADAMW: Sequence[OptimizerSettings] = (
     AdamWSettings(learning_rate=1e-3, weight_decay=1.0, betas=(0.9, 0.98), warmup_steps=0),
@@ -29,70 +35,64 @@ SGD: Sequence[OptimizerSettings] = (
     SGDSettings(learning_rate=1e-1, weight_decay=0.0, momentum=0.0, warmup_steps=0),
     SGDSettings(learning_rate=3e-2, momentum=0.8, nesterov=True, warmup_steps=0),
 )
+LION: Sequence[OptimizerSettings] = (
+    LionSettings(learning_rate=1e-3, weight_decay=3.0, warmup_steps=0),
+    LionSettings(learning_rate=1e-2, weight_decay=0.0, betas=(0.8, 0.95), warmup_steps=0),
+    LionSettings(learning_rate=3e-3, weight_decay=10.0, betas=(0.95, 0.98), warmup_steps=0),
+)
 
 
-def torch_optimizer(parameter: Tensor, settings: OptimizerSettings) -> torch.optim.Optimizer:
-    rate, decay = settings.learning_rate, settings.weight_decay
-    if isinstance(settings, SGDSettings):
-        return torch.optim.SGD(
-            [parameter],
-            lr=rate,
-            weight_decay=decay,
-            momentum=settings.momentum,
-            nesterov=settings.nesterov,
-        )
-    build: Callable[..., torch.optim.Optimizer] = (
-        torch.optim.AdamW if isinstance(settings, AdamWSettings) else torch.optim.Adam
-    )
-    return build([parameter], lr=rate, weight_decay=decay, betas=settings.betas, eps=settings.eps)
+def packaged(settings: OptimizerSettings) -> Callable[[Parameters], list[torch.optim.Optimizer]]:
+    common = {"lr": settings.learning_rate, "weight_decay": settings.weight_decay}
+
+    def build(parameters: Parameters) -> list[torch.optim.Optimizer]:
+        each = list(parameters.values())
+        match settings:
+            case SGDSettings(momentum=momentum, nesterov=nesterov):
+                return [torch.optim.SGD(each, momentum=momentum, nesterov=nesterov, **common)]
+            case LionSettings(betas=betas):
+                return [lion_pytorch.Lion(each, betas=betas, **common)]
+            case AdamWSettings(betas=betas, eps=eps):
+                return [torch.optim.AdamW(each, betas=betas, eps=eps, **common)]
+            case AdamSettings(betas=betas, eps=eps):
+                return [torch.optim.Adam(each, betas=betas, eps=eps, **common)]
+            case _:
+                raise AssertionError(settings.kind)
+
+    return build
 
 
-def gradient_at(weights: Tensor, step: int) -> Tensor:
-    """A gradient that depends on the weights, and differs from step to step."""
-    noise = torch.randn(weights.shape[-1], generator=torch.Generator().manual_seed(step))
-    return weights - noise
-
-
-@pytest.mark.parametrize("settings", [ADAMW, ADAM, SGD], ids=["adamw", "adam", "sgd"])
-def test_runs_with_their_own_settings_follow_torch_step_by_step(
+@pytest.mark.parametrize(
+    "settings", [ADAMW, ADAM, SGD, LION], ids=["adamw", "adam", "sgd", "lion"]
+)
+def test_runs_with_their_own_settings_follow_the_reference_step_by_step(
     settings: Sequence[OptimizerSettings],
 ) -> None:
-    runs = len(settings)
-    weights = torch.randn(runs, P, generator=torch.Generator().manual_seed(0))
-    parameters = [torch.nn.Parameter(row.clone()) for row in weights]
-    optimizers = [torch_optimizer(p, s) for p, s in zip(parameters, settings, strict=True)]
-    kind = UPDATES[settings[0].kind]
-    slots = {name: torch.zeros_like(weights) for name in kind.slots}
-    block = columns_of_block(
-        settings,
-        [0] * runs,
-        first_step=1,
-        n_steps=STEPS,
-        steps=STEPS,
-        device=CPU,
+    found = torch.stack(ours(settings, STEPS))
+    for run, each in enumerate(settings):
+        expected = torch.stack(reference(packaged(each), run, len(settings), STEPS))
+        torch.testing.assert_close(found[:, run], expected, rtol=2e-5, atol=2e-6)
+
+
+@pytest.mark.parametrize("kind", UPDATES)
+def test_a_run_moves_alone_as_it_moves_among_others(
+    kind: str, several: Callable[[str], Sequence[OptimizerSettings]]
+) -> None:
+    settings = several(kind)
+    torch.testing.assert_close(
+        ours(settings, 5)[-1][:1], ours(settings[:1], 5)[-1], rtol=1e-6, atol=1e-7
     )
-    for step, columns in enumerate(block):
-        gradient = gradient_at(weights, step)
-        kind.apply(weights, gradient, slots, columns, torch.empty_like(weights))
-        for parameter, optimizer in zip(parameters, optimizers, strict=True):
-            parameter.grad = gradient_at(parameter.detach(), step)
-            optimizer.step()
-        expected = torch.stack([p.detach() for p in parameters])
-        torch.testing.assert_close(weights, expected, rtol=2e-5, atol=2e-6)
 
 
 def test_coupled_and_decoupled_decay_are_different_experiments() -> None:
-    ends = []
-    for settings in (AdamWSettings(weight_decay=1.0), AdamSettings(weight_decay=1.0)):
-        weights = torch.ones(1, P)
-        kind = UPDATES[settings.kind]
-        slots = {name: torch.zeros_like(weights) for name in kind.slots}
-        for columns in columns_of_block(
-            [settings], [0], first_step=1, n_steps=STEPS, steps=STEPS, device=CPU
-        ):
-            kind.apply(weights, gradient_at(weights, 0), slots, columns, torch.empty(1, P))
-        ends.append(weights)
-    assert not torch.allclose(ends[0], ends[1], atol=1e-3)
+    decoupled = ours([AdamWSettings(weight_decay=1.0)], STEPS)[-1]
+    coupled = ours([AdamSettings(weight_decay=1.0)], STEPS)[-1]
+    assert not torch.allclose(decoupled, coupled, atol=1e-3)
+
+
+def test_the_padding_of_a_row_stays_zero() -> None:
+    for settings in (ADAMW, ADAM, SGD, LION):
+        assert not ours(settings, 3)[-1][:, LAYOUT.n_parameters :].any()
 
 
 def test_clipping_shrinks_each_run_by_its_own_norm_as_torch_does() -> None:

@@ -22,12 +22,14 @@ def test_shapes_programs_and_cadence_may_not(configure: Configure) -> None:
         shape_key(configure()),
         shape_key(configure(model={"d_mlp": 64})),
         shape_key(configure(optimizer={"kind": "sgd"})),
+        shape_key(configure(optimizer={"kind": "muon"})),
+        shape_key(configure(optimizer={"kind": "muon", "newton_schulz_steps": 1})),
         shape_key(configure(training={"batch_size": 8})),
         shape_key(configure(training={"precision": "bfloat16"})),
         shape_key(configure(training={"eval_every": 11})),
         shape_key(configure(training={"steps": 41})),
     }
-    assert len(keys) == 7
+    assert len(keys) == 9
 
 
 def test_the_key_is_found_without_torch() -> None:

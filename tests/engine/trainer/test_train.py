@@ -24,7 +24,7 @@ from engine.trainer.events import (
 from engine.trainer.train import train
 from tests.engine.trainer.conftest import Configure
 
-OPTIMIZERS = ("adamw", "adam", "sgd")
+OPTIMIZERS = ("adamw", "adam", "sgd", "lion", "muon")
 
 
 def curves(events: list[Event], run: int) -> dict[int, Metrics]:
@@ -53,14 +53,19 @@ def test_each_seed_changes_the_curve_by_itself(configure: Configure, purpose: st
     assert plain != other
 
 
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("batch_size", [0, 8])
 def test_runs_of_a_batch_equal_the_same_runs_alone_bit_for_bit(
-    configure: Configure, batch_size: int
+    configure: Configure, optimizer: str, batch_size: int
 ) -> None:
     configs = {
         run: configure(
             seed=run,
-            optimizer={"learning_rate": 0.003 * (run + 1), "clip_norm": float(run)},
+            optimizer={
+                "kind": optimizer,
+                "learning_rate": 0.003 * (run + 1),
+                "clip_norm": float(run),
+            },
             training={"batch_size": batch_size},
         )
         for run in range(3)
