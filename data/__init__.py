@@ -1,13 +1,37 @@
 """What is learned: every task of the lab, its token sequences and its splits (numpy only)."""
 
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
+
+from data.composition import task as composition
+from data.composition.settings import CompositionSettings
 from data.modular import task as modular
 from data.modular.settings import ModularSettings
 from data.task import IGNORED, Split, TaskData, TaskSizes
 
-TaskSettings = ModularSettings
 
-_BUILD = {"modular": modular.build}
-_SIZES = {"modular": modular.sizes}
+def _modular_unless_said(settings: Any) -> Any:
+    """Settings without a kind are modular, as they were when there was no other task."""
+    named = not isinstance(settings, dict) or "kind" in settings
+    return settings if named else {"kind": "modular", **settings}
+
+
+TaskSettings = Annotated[
+    ModularSettings | CompositionSettings,
+    Field(discriminator="kind"),
+    BeforeValidator(_modular_unless_said),
+]
+
+_BUILD: dict[str, Callable[..., TaskData]] = {
+    "modular": modular.build,
+    "composition": composition.build,
+}
+_SIZES: dict[str, Callable[..., TaskSizes]] = {
+    "modular": modular.sizes,
+    "composition": composition.sizes,
+}
 
 
 def build_task(settings: TaskSettings, *, seed: int) -> TaskData:
@@ -22,6 +46,7 @@ def task_sizes(settings: TaskSettings) -> TaskSizes:
 
 __all__ = [
     "IGNORED",
+    "CompositionSettings",
     "ModularSettings",
     "Split",
     "TaskData",
