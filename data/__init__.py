@@ -1,10 +1,12 @@
 """What is learned: every task of the lab, its token sequences and its splits (numpy only)."""
 
-from collections.abc import Callable
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any, Protocol
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
+from data.composition import task as composition
+from data.composition.settings import CompositionSettings
 from data.in_context import task as in_context
 from data.in_context.settings import InContextSettings
 from data.modular import task as modular
@@ -17,39 +19,62 @@ from data.recall import task as recall
 from data.recall.settings import RecallSettings
 from data.task import IGNORED, Split, TaskData, TaskSizes
 
+
+def _modular_unless_said(settings: Any) -> Any:
+    """Settings without a kind are modular, as they were when there was no other task."""
+    named = not isinstance(settings, dict) or "kind" in settings
+    return settings if named else {"kind": "modular", **settings}
+
+
 TaskSettings = Annotated[
-    ModularSettings | InContextSettings | ParitySettings | PermutationSettings | RecallSettings,
+    ModularSettings
+    | CompositionSettings
+    | InContextSettings
+    | ParitySettings
+    | PermutationSettings
+    | RecallSettings,
     Field(discriminator="kind"),
+    BeforeValidator(_modular_unless_said),
 ]
 
-_BUILD: dict[str, Callable[..., TaskData]] = {
-    "in_context": in_context.build,
-    "modular": modular.build,
-    "parity": parity.build,
-    "permutation": permutation.build,
-    "recall": recall.build,
+
+class Task(Protocol):
+    """What the module of a task offers."""
+
+    def build(self, settings: Any, /, *, seed: int) -> TaskData:
+        """The task's splits."""
+        ...
+
+    def sizes(self, settings: Any, /) -> TaskSizes:
+        """How large it is."""
+        ...
+
+
+TASKS: Mapping[str, Task] = {
+    "modular": modular,
+    "composition": composition,
+    "in_context": in_context,
+    "parity": parity,
+    "permutation": permutation,
+    "recall": recall,
 }
-_SIZES: dict[str, Callable[..., TaskSizes]] = {
-    "in_context": in_context.sizes,
-    "modular": modular.sizes,
-    "parity": parity.sizes,
-    "permutation": permutation.sizes,
-    "recall": recall.sizes,
-}
+"""The module of each kind."""
 
 
 def build_task(settings: TaskSettings, *, seed: int) -> TaskData:
     """The task's splits; the same settings and seed give the same arrays on every machine."""
-    return _BUILD[settings.kind](settings, seed=seed)
+    return TASKS[settings.kind].build(settings, seed=seed)
 
 
 def task_sizes(settings: TaskSettings) -> TaskSizes:
     """How large the task is, in milliseconds: for the launch form and cost estimates."""
-    return _SIZES[settings.kind](settings)
+    return TASKS[settings.kind].sizes(settings)
 
 
 __all__ = [
     "IGNORED",
+    "TASKS",
+    "CompositionSettings",
     "InContextSettings",
     "ModularSettings",
     "ParitySettings",

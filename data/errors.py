@@ -7,3 +7,7 @@ class LabError(Exception):
 
 class SettingsError(LabError, ValueError):
     """A setting is unknown, malformed or out of range; nothing was changed."""
+
+
+class DrawError(LabError):
+    """What a seed drew cannot give what the settings ask; another seed or less of it can."""
