@@ -5,6 +5,8 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
+from data.comparison import task as comparison
+from data.comparison.settings import ComparisonSettings
 from data.composition import task as composition
 from data.composition.settings import CompositionSettings
 from data.modular import task as modular
@@ -19,7 +21,7 @@ def _modular_unless_said(settings: Any) -> Any:
 
 
 TaskSettings = Annotated[
-    ModularSettings | CompositionSettings,
+    ModularSettings | CompositionSettings | ComparisonSettings,
     Field(discriminator="kind"),
     BeforeValidator(_modular_unless_said),
 ]
@@ -27,10 +29,12 @@ TaskSettings = Annotated[
 _BUILD: dict[str, Callable[..., TaskData]] = {
     "modular": modular.build,
     "composition": composition.build,
+    "comparison": comparison.build,
 }
 _SIZES: dict[str, Callable[..., TaskSizes]] = {
     "modular": modular.sizes,
     "composition": composition.sizes,
+    "comparison": comparison.sizes,
 }
 
 
@@ -46,6 +50,7 @@ def task_sizes(settings: TaskSettings) -> TaskSizes:
 
 __all__ = [
     "IGNORED",
+    "ComparisonSettings",
     "CompositionSettings",
     "ModularSettings",
     "Split",
