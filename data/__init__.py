@@ -5,6 +5,8 @@ from typing import Annotated, Any, Protocol
 
 from pydantic import BeforeValidator, Field
 
+from data.comparison import task as comparison
+from data.comparison.settings import ComparisonSettings
 from data.composition import task as composition
 from data.composition.settings import CompositionSettings
 from data.in_context import task as in_context
@@ -29,6 +31,7 @@ def _modular_unless_said(settings: Any) -> Any:
 TaskSettings = Annotated[
     ModularSettings
     | CompositionSettings
+    | ComparisonSettings
     | InContextSettings
     | ParitySettings
     | PermutationSettings
@@ -53,6 +56,7 @@ class Task(Protocol):
 TASKS: Mapping[str, Task] = {
     "modular": modular,
     "composition": composition,
+    "comparison": comparison,
     "in_context": in_context,
     "parity": parity,
     "permutation": permutation,
@@ -74,6 +78,7 @@ def task_sizes(settings: TaskSettings) -> TaskSizes:
 __all__ = [
     "IGNORED",
     "TASKS",
+    "ComparisonSettings",
     "CompositionSettings",
     "InContextSettings",
     "ModularSettings",

@@ -35,6 +35,7 @@ from data.composition.tokens import (
 from data.errors import DrawError
 from data.guessing import guessing
 from data.sampling import distinct
+from data.splits import joined, some
 from data.task import IGNORED, Split, TaskData, TaskSizes
 
 Places = Int64[np.ndarray, " N"]
@@ -57,11 +58,11 @@ def build(settings: CompositionSettings, *, seed: int) -> TaskData:
     chance, majority = _guessing(inferred)
     return TaskData(
         splits={
-            "train": _shuffled(rng, atomic, inferred[0]),
+            "train": joined(rng, atomic, inferred[0]),
             "test_id": inferred[1],
             "test_ood": inferred[2],
-            "atomic_id": _some(rng, atomic, known, settings.probes),
-            "atomic_ood": _some(rng, atomic, unseen, settings.probes),
+            "atomic_id": some(rng, _at(atomic, known), settings.probes),
+            "atomic_ood": some(rng, _at(atomic, unseen), settings.probes),
         },
         token_names=token_names(settings),
         n_classes=n_classes(settings),
@@ -122,17 +123,8 @@ def _render(graph: Graph, tokens: Tokens, paths: Int64[np.ndarray, "N K"]) -> Sp
     return tokens.render(graph.head[paths[:, 0]], graph.relation[paths], graph.tail[paths[:, -1]])
 
 
-def _some(rng: np.random.Generator, rows: Split, places: Places, most: int) -> Split:
-    chosen = places[distinct(rng, len(places), min(most, len(places)))]
-    return Split(rows.tokens[chosen], rows.targets[chosen])
-
-
-def _shuffled(rng: np.random.Generator, first: Split, second: Split) -> Split:
-    order = rng.permutation(len(first) + len(second))
-    return Split(
-        np.concatenate([first.tokens, second.tokens])[order],
-        np.concatenate([first.targets, second.targets])[order],
-    )
+def _at(rows: Split, places: Places) -> Split:
+    return Split(rows.tokens[places], rows.targets[places])
 
 
 def _guessing(inferred: list[Split]) -> tuple[float, float]:
