@@ -1,9 +1,9 @@
 """What is learned: every task of the lab, its token sequences and its splits (numpy only)."""
 
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from data.in_context import task as in_context
 from data.in_context.settings import InContextSettings
@@ -15,11 +15,26 @@ from data.permutation import task as permutation
 from data.permutation.settings import PermutationSettings
 from data.recall import task as recall
 from data.recall.settings import RecallSettings
+from data.table import task as table
+from data.table.settings import TableSettings
 from data.task import IGNORED, Split, TaskData, TaskSizes
 
+
+def _modular_unless_said(settings: Any) -> Any:
+    """Settings without a kind are modular, as they were when there was no other task."""
+    named = not isinstance(settings, dict) or "kind" in settings
+    return settings if named else {"kind": "modular", **settings}
+
+
 TaskSettings = Annotated[
-    ModularSettings | InContextSettings | ParitySettings | PermutationSettings | RecallSettings,
+    ModularSettings
+    | InContextSettings
+    | ParitySettings
+    | PermutationSettings
+    | RecallSettings
+    | TableSettings,
     Field(discriminator="kind"),
+    BeforeValidator(_modular_unless_said),
 ]
 
 _BUILD: dict[str, Callable[..., TaskData]] = {
@@ -28,6 +43,7 @@ _BUILD: dict[str, Callable[..., TaskData]] = {
     "parity": parity.build,
     "permutation": permutation.build,
     "recall": recall.build,
+    "table": table.build,
 }
 _SIZES: dict[str, Callable[..., TaskSizes]] = {
     "in_context": in_context.sizes,
@@ -35,6 +51,7 @@ _SIZES: dict[str, Callable[..., TaskSizes]] = {
     "parity": parity.sizes,
     "permutation": permutation.sizes,
     "recall": recall.sizes,
+    "table": table.sizes,
 }
 
 
@@ -56,6 +73,7 @@ __all__ = [
     "PermutationSettings",
     "RecallSettings",
     "Split",
+    "TableSettings",
     "TaskData",
     "TaskSettings",
     "TaskSizes",

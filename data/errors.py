@@ -7,3 +7,7 @@ class LabError(Exception):
 
 class SettingsError(LabError, ValueError):
     """A setting is unknown, malformed or out of range; nothing was changed."""
+
+
+class UploadRefused(LabError):
+    """An upload is missing, altered, or has lines that cannot be used; nothing was kept."""
