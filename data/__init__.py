@@ -18,6 +18,8 @@ from data.recall.settings import RecallSettings
 from data.table import task as table
 from data.table.settings import TableSettings
 from data.task import IGNORED, Split, TaskData, TaskSizes
+from data.triples import task as triples
+from data.triples.settings import TriplesSettings
 
 
 def _modular_unless_said(settings: Any) -> Any:
@@ -32,7 +34,8 @@ TaskSettings = Annotated[
     | ParitySettings
     | PermutationSettings
     | RecallSettings
-    | TableSettings,
+    | TableSettings
+    | TriplesSettings,
     Field(discriminator="kind"),
     BeforeValidator(_modular_unless_said),
 ]
@@ -44,6 +47,7 @@ _BUILD: dict[str, Callable[..., TaskData]] = {
     "permutation": permutation.build,
     "recall": recall.build,
     "table": table.build,
+    "triples": triples.build,
 }
 _SIZES: dict[str, Callable[..., TaskSizes]] = {
     "in_context": in_context.sizes,
@@ -52,6 +56,7 @@ _SIZES: dict[str, Callable[..., TaskSizes]] = {
     "permutation": permutation.sizes,
     "recall": recall.sizes,
     "table": table.sizes,
+    "triples": triples.sizes,
 }
 
 
@@ -77,6 +82,7 @@ __all__ = [
     "TaskData",
     "TaskSettings",
     "TaskSizes",
+    "TriplesSettings",
     "build_task",
     "task_sizes",
 ]

@@ -11,7 +11,6 @@ token ids, in the order in which they first occur; the other names and `=` follo
 from functools import lru_cache
 
 import numpy as np
-from jaxtyping import Int64
 
 from data.errors import SettingsError
 from data.fraction import check_fraction, n_shown, split_table
@@ -20,6 +19,7 @@ from data.table.settings import TableSettings
 from data.task import TaskData, TaskSizes
 from data.uploads import shelf
 from data.uploads.parse import Table, parse
+from data.uploads.vocabulary import answers_first
 
 
 def build(settings: TableSettings, *, seed: int) -> TaskData:
@@ -30,7 +30,7 @@ def build(settings: TableSettings, *, seed: int) -> TaskData:
         SettingsError: `train_fraction` leaves a split without rows.
     """
     table = _table(settings.sha256, settings.header)
-    token, names, n_answers = answers_first(table, table.cells[:, -1])
+    token, names, n_answers = answers_first(table.names, table.cells[:, -1])
     cells = token[table.cells]
     tokens = np.concatenate([cells[:, :-1], np.full((len(cells), 1), len(names))], axis=1)
     chance, majority = guessing(cells[:, -1])
@@ -63,18 +63,6 @@ def sizes(settings: TableSettings) -> TaskSizes:
         n_read=1,
         chance=1.0 / n_answers,
     )
-
-
-def answers_first(
-    table: Table, answers: Int64[np.ndarray, " N"]
-) -> tuple[Int64[np.ndarray, " K"], tuple[str, ...], int]:
-    """The token of every name, the names by token, and how many are answers: the first ones."""
-    is_answer = np.zeros(len(table.names), dtype=bool)
-    is_answer[answers] = True
-    order = np.argsort(~is_answer, kind="stable")
-    token = np.empty(len(order), dtype=np.int64)
-    token[order] = np.arange(len(order), dtype=np.int64)
-    return token, tuple(table.names[place] for place in order), int(is_answer.sum())
 
 
 @lru_cache(maxsize=2)
