@@ -19,7 +19,11 @@ from data.permutation import task as permutation
 from data.permutation.settings import PermutationSettings
 from data.recall import task as recall
 from data.recall.settings import RecallSettings
+from data.table import task as table
+from data.table.settings import TableSettings
 from data.task import IGNORED, Split, TaskData, TaskSizes
+from data.triples import task as triples
+from data.triples.settings import TriplesSettings
 
 
 def _modular_unless_said(settings: Any) -> Any:
@@ -35,7 +39,9 @@ TaskSettings = Annotated[
     | InContextSettings
     | ParitySettings
     | PermutationSettings
-    | RecallSettings,
+    | RecallSettings
+    | TableSettings
+    | TriplesSettings,
     Field(discriminator="kind"),
     BeforeValidator(_modular_unless_said),
 ]
@@ -61,6 +67,8 @@ TASKS: Mapping[str, Task] = {
     "parity": parity,
     "permutation": permutation,
     "recall": recall,
+    "table": table,
+    "triples": triples,
 }
 """The module of each kind."""
 
@@ -86,9 +94,11 @@ __all__ = [
     "PermutationSettings",
     "RecallSettings",
     "Split",
+    "TableSettings",
     "TaskData",
     "TaskSettings",
     "TaskSizes",
+    "TriplesSettings",
     "build_task",
     "task_sizes",
 ]

@@ -11,3 +11,7 @@ class SettingsError(LabError, ValueError):
 
 class DrawError(LabError):
     """What a seed drew cannot give what the settings ask; another seed or less of it can."""
+
+
+class UploadRefused(LabError):
+    """An upload is missing, altered, or has lines that cannot be used; nothing was kept."""
