@@ -1,7 +1,12 @@
 """Which architectures exist: the union of their settings (no torch; networks are in `build`)."""
 
+from typing import Annotated
+
+from pydantic import Field
+
 from engine.models.gpt.settings import GPTSettings
+from engine.models.llama.settings import LlamaSettings
 
-ModelSettings = GPTSettings
+ModelSettings = Annotated[GPTSettings | LlamaSettings, Field(discriminator="kind")]
 
-__all__ = ["GPTSettings", "ModelSettings"]
+__all__ = ["GPTSettings", "LlamaSettings", "ModelSettings"]

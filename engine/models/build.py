@@ -5,9 +5,10 @@ from typing import Any
 
 from engine.models import ModelSettings
 from engine.models.gpt.network import GPT
+from engine.models.llama.network import Llama
 from engine.models.network import Network
 
-NETWORKS: Mapping[str, Callable[..., Network]] = {"gpt": GPT}
+NETWORKS: Mapping[str, Callable[..., Network]] = {"gpt": GPT, "llama": Llama}
 """(settings, vocab_size=, length=) → network, by kind."""
 
 
