@@ -5,17 +5,19 @@ from typing import Annotated
 from pydantic import Field
 
 from engine.models.gpt.settings import GPTSettings
+from engine.models.llama.settings import LlamaSettings
 from engine.models.mamba.settings import MambaSettings
 from engine.models.mamba2.settings import Mamba2Settings
 from engine.models.rwkv4.settings import RWKV4Settings
 
 ModelSettings = Annotated[
-    GPTSettings | MambaSettings | Mamba2Settings | RWKV4Settings,
+    GPTSettings | MambaSettings | Mamba2Settings | RWKV4Settings | LlamaSettings,
     Field(discriminator="kind"),
 ]
 
 __all__ = [
     "GPTSettings",
+    "LlamaSettings",
     "Mamba2Settings",
     "MambaSettings",
     "ModelSettings",

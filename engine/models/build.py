@@ -5,6 +5,7 @@ from typing import Any
 
 from engine.models import ModelSettings
 from engine.models.gpt.network import GPT
+from engine.models.llama.network import Llama
 from engine.models.mamba.network import Mamba
 from engine.models.mamba2.network import Mamba2
 from engine.models.network import Network
@@ -12,6 +13,7 @@ from engine.models.rwkv4.network import RWKV4
 
 NETWORKS: Mapping[str, Callable[..., Network]] = {
     "gpt": GPT,
+    "llama": Llama,
     "mamba": Mamba,
     "mamba2": Mamba2,
     "rwkv4": RWKV4,
