@@ -5,17 +5,21 @@ from typing import Annotated
 from pydantic import Field
 
 from engine.models.gpt.settings import GPTSettings
+from engine.models.lstm.settings import LSTMSettings
 from engine.models.mamba.settings import MambaSettings
 from engine.models.mamba2.settings import Mamba2Settings
+from engine.models.mlp.settings import MLPSettings
 from engine.models.rwkv4.settings import RWKV4Settings
 
 ModelSettings = Annotated[
-    GPTSettings | MambaSettings | Mamba2Settings | RWKV4Settings,
+    GPTSettings | MambaSettings | Mamba2Settings | RWKV4Settings | LSTMSettings | MLPSettings,
     Field(discriminator="kind"),
 ]
 
 __all__ = [
     "GPTSettings",
+    "LSTMSettings",
+    "MLPSettings",
     "Mamba2Settings",
     "MambaSettings",
     "ModelSettings",

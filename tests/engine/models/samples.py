@@ -7,8 +7,10 @@ from torch import Tensor, nn
 
 from engine.models.build import build_model
 from tests.engine.models.gpt import variants as gpt
+from tests.engine.models.lstm import variants as lstm
 from tests.engine.models.mamba import variants as mamba
 from tests.engine.models.mamba2 import variants as mamba2
+from tests.engine.models.mlp import variants as mlp
 from tests.engine.models.rwkv4 import variants as rwkv4
 
 SETTINGS: dict[str, Any] = {
@@ -16,6 +18,8 @@ SETTINGS: dict[str, Any] = {
     **mamba.SETTINGS,
     **mamba2.SETTINGS,
     **rwkv4.SETTINGS,
+    **lstm.SETTINGS,
+    **mlp.SETTINGS,
 }
 """Each kind lists its variants in its own folder; all of them are put through the contract."""
 
