@@ -10,9 +10,16 @@ from engine.models.mamba.settings import MambaSettings
 from engine.models.mamba2.settings import Mamba2Settings
 from engine.models.mlp.settings import MLPSettings
 from engine.models.rwkv4.settings import RWKV4Settings
+from engine.models.rwkv7.settings import RWKV7Settings
 
 ModelSettings = Annotated[
-    GPTSettings | MambaSettings | Mamba2Settings | RWKV4Settings | LSTMSettings | MLPSettings,
+    GPTSettings
+    | MambaSettings
+    | Mamba2Settings
+    | RWKV4Settings
+    | LSTMSettings
+    | MLPSettings
+    | RWKV7Settings,
     Field(discriminator="kind"),
 ]
 
@@ -24,4 +31,5 @@ __all__ = [
     "MambaSettings",
     "ModelSettings",
     "RWKV4Settings",
+    "RWKV7Settings",
 ]

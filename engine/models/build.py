@@ -11,6 +11,7 @@ from engine.models.mamba2.network import Mamba2
 from engine.models.mlp.network import MLP
 from engine.models.network import Network
 from engine.models.rwkv4.network import RWKV4
+from engine.models.rwkv7.network import RWKV7
 
 NETWORKS: Mapping[str, Callable[..., Network]] = {
     "gpt": GPT,
@@ -19,6 +20,7 @@ NETWORKS: Mapping[str, Callable[..., Network]] = {
     "rwkv4": RWKV4,
     "lstm": LSTM,
     "mlp": MLP,
+    "rwkv7": RWKV7,
 }
 """(settings, vocab_size=, length=) → network, by kind."""
 

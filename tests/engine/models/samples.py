@@ -12,6 +12,7 @@ from tests.engine.models.mamba import variants as mamba
 from tests.engine.models.mamba2 import variants as mamba2
 from tests.engine.models.mlp import variants as mlp
 from tests.engine.models.rwkv4 import variants as rwkv4
+from tests.engine.models.rwkv7 import variants as rwkv7
 
 SETTINGS: dict[str, Any] = {
     **gpt.SETTINGS,
@@ -20,6 +21,7 @@ SETTINGS: dict[str, Any] = {
     **rwkv4.SETTINGS,
     **lstm.SETTINGS,
     **mlp.SETTINGS,
+    **rwkv7.SETTINGS,
 }
 """Each kind lists its variants in its own folder; all of them are put through the contract."""
 
