@@ -11,6 +11,8 @@ from data.composition import task as composition
 from data.composition.settings import CompositionSettings
 from data.modular import task as modular
 from data.modular.settings import ModularSettings
+from data.search import task as search
+from data.search.settings import SearchSettings
 from data.task import IGNORED, Split, TaskData, TaskSizes
 
 
@@ -21,7 +23,7 @@ def _modular_unless_said(settings: Any) -> Any:
 
 
 TaskSettings = Annotated[
-    ModularSettings | CompositionSettings | ComparisonSettings,
+    ModularSettings | CompositionSettings | ComparisonSettings | SearchSettings,
     Field(discriminator="kind"),
     BeforeValidator(_modular_unless_said),
 ]
@@ -30,11 +32,13 @@ _BUILD: dict[str, Callable[..., TaskData]] = {
     "modular": modular.build,
     "composition": composition.build,
     "comparison": comparison.build,
+    "search": search.build,
 }
 _SIZES: dict[str, Callable[..., TaskSizes]] = {
     "modular": modular.sizes,
     "composition": composition.sizes,
     "comparison": comparison.sizes,
+    "search": search.sizes,
 }
 
 
@@ -53,6 +57,7 @@ __all__ = [
     "ComparisonSettings",
     "CompositionSettings",
     "ModularSettings",
+    "SearchSettings",
     "Split",
     "TaskData",
     "TaskSettings",
