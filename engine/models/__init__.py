@@ -6,7 +6,10 @@ from pydantic import Field
 
 from engine.models.gpt.settings import GPTSettings
 from engine.models.llama.settings import LlamaSettings
+from engine.models.universal.settings import UniversalSettings
 
-ModelSettings = Annotated[GPTSettings | LlamaSettings, Field(discriminator="kind")]
+ModelSettings = Annotated[
+    GPTSettings | LlamaSettings | UniversalSettings, Field(discriminator="kind")
+]
 
-__all__ = ["GPTSettings", "LlamaSettings", "ModelSettings"]
+__all__ = ["GPTSettings", "LlamaSettings", "ModelSettings", "UniversalSettings"]

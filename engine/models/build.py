@@ -7,8 +7,13 @@ from engine.models import ModelSettings
 from engine.models.gpt.network import GPT
 from engine.models.llama.network import Llama
 from engine.models.network import Network
+from engine.models.universal.network import Universal
 
-NETWORKS: Mapping[str, Callable[..., Network]] = {"gpt": GPT, "llama": Llama}
+NETWORKS: Mapping[str, Callable[..., Network]] = {
+    "gpt": GPT,
+    "llama": Llama,
+    "universal": Universal,
+}
 """(settings, vocab_size=, length=) → network, by kind."""
 
 
