@@ -4,18 +4,27 @@ Each is compared with a slow loop in float64, values and gradients.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from engine.models import (
+    LSTMSettings,
+    Mamba2Settings,
+    MambaSettings,
+    RWKV4Settings,
+    RWKV7Settings,
+)
+from engine.models.build import build_model
 from engine.models.mamba.network import selective_scan
 from engine.models.mamba2.network import decaying_sums
 from engine.models.rwkv4.network import averages
 from engine.models.rwkv7.kernel import generalised_delta_rule
 from engine.models.rwkv7.time_mixing import FASTEST
-from tests.engine.models.recurrent.parity import relative
+from tests.engine.models.recurrent.parity import perturb, relative, rows
 from tests.engine.models.rwkv7.twin import read_state
 
 B, T, H, D, N = 2, 64, 2, 6, 5
@@ -155,3 +164,34 @@ def test_the_generalised_delta_rule_keeps_its_figures(
         return torch.stack([torch.stack(row) for row in rows])
 
     compare(ours, slow, [asked, decays, keys, values, -direction, rate * direction])
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        MambaSettings(n_layers=2, d_model=16),
+        Mamba2Settings(n_layers=2, d_model=16),
+        RWKV4Settings(n_layers=2, d_model=16, d_mlp=32),
+        RWKV7Settings(n_layers=2, d_model=16, d_mlp=32),
+        LSTMSettings(n_layers=2, d_model=16),
+    ],
+    ids=lambda settings: settings.kind,
+)
+@pytest.mark.parametrize("noise", [0.1, 1.0])
+def test_networks_keep_their_figures_on_a_repeated_token(settings: Any, noise: float):
+    single, double = (build_model(settings, vocab_size=7, length=T) for _ in range(2))
+    single.reset(torch.Generator().manual_seed(0))
+    perturb(single, scale=noise)
+    double.load_state_dict(single.state_dict())
+    double = double.double()
+    double.matmul_dtype = torch.float64
+    tokens = rows(3, T, 7)
+    tokens[0], tokens[1, 5:] = 3, 2
+    found, expected = single(tokens, EVERYWHERE), double(tokens, EVERYWHERE)
+    assert relative(found - expected, expected) < 1e-4
+    found.square().mean().backward()
+    expected.square().mean().backward()
+    for (name, one), two in zip(single.named_parameters(), double.parameters(), strict=True):
+        assert one.grad is not None
+        assert two.grad is not None
+        assert relative(one.grad - two.grad, two.grad) < 1e-3, name
