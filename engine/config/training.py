@@ -25,7 +25,7 @@ class TrainingSettings(Settings):
     split_seed: Seed | None = None
     """Seed of the train/test split alone; empty follows `seed`."""
     order_seed: Seed | None = None
-    """Seed of the order of examples alone; empty follows `seed`."""
+    """Seed of the order of examples and of gradient noise alone; empty follows `seed`."""
     precision: Literal["float32", "tf32", "bfloat16"] = "float32"
     """Arithmetic of the matrix products; weights, softmax and loss stay float32 or better."""
     loss_precision: Literal["float32", "float64"] = "float32"

@@ -75,7 +75,13 @@ class Batch:
             else unpack(layout, states[run], optimizers[0])
             for run, config in self.configs.items()
         ]
-        self.weights = Weights(layout, rows, optimizers, self.device)
+        self.weights = Weights(
+            layout,
+            rows,
+            optimizers,
+            self.device,
+            noise_seeds=[seed_of(each, "order") for each in training],
+        )
         self.program = Program(network.to(self.device), task, some.training)
         self._gradient: Gradient | None = None
         self._losses: list[tuple[int, Tensor]] = []
@@ -132,9 +138,9 @@ class Batch:
         steps = self.training.steps
         for columns in self.weights.columns(n, first_step=self.step + 1, steps=steps):
             self._losses.append((self.step, self.gradient().loss))
-            self.weights.update(columns)
-            self._gradient = None
             self.step += 1
+            self.weights.update(columns, step=self.step)
+            self._gradient = None
 
     def gradient(self, *, with_accuracy: bool = False) -> Gradient:
         """The gradient that the next update will take, left in `weights`; computed once a step.

@@ -21,9 +21,11 @@ def evaluate(batch: Batch) -> tuple[Evaluated, list[int]]:
 
     Loss and accuracy of `train` are those of the whole training split (in mini-batch training of
     at most `TRAIN_CAP` examples), of held-out splits always of the whole. `gradient_norm` is that
-    of the examples of the next update, before clipping.
+    of the examples of the next update, before anything is done to it. Where an average of the
+    weights is kept, everything but `gradient_norm` is measured on that average.
     """
-    gradient = batch.gradient(with_accuracy=batch.feed.full_batch)
+    shared = batch.feed.full_batch and not batch.weights.averages
+    gradient = batch.gradient(with_accuracy=shared)
     found: dict[tuple[str, str], Tensor] = {
         ("", "weight_norm"): batch.weights.norm()[:, 0],
         ("", "gradient_norm"): batch.weights.gradient_norm()[:, 0],
@@ -31,7 +33,8 @@ def evaluate(batch: Batch) -> tuple[Evaluated, list[int]]:
     if gradient.accuracy is not None:
         found["train", "loss"], found["train", "accuracy"] = gradient.loss, gradient.accuracy
     else:
-        train = batch.feed.train.at(slice(0, TRAIN_CAP))
+        whole = batch.feed.train
+        train = whole if batch.feed.full_batch else whole.at(slice(0, TRAIN_CAP))
         found["train", "loss"], found["train", "accuracy"] = _scores(batch, train)
     for name, split in batch.held_out.items():
         found[name, "loss"], found[name, "accuracy"] = _scores(batch, split)
@@ -60,7 +63,8 @@ def photograph(batch: Batch, runs: Collection[int]) -> Snapshot:
     """
     probe = next(iter(batch.held_out.values())).at(slice(0, N_PROBE)).tokens
     by_group = [
-        batch.program.attention(group.leaves, probe[group.rows]) for group in batch.weights.groups
+        batch.program.attention(group.leaves, probe[group.rows])
+        for group in batch.weights.shown_groups
     ]
     maps = torch.cat(by_group).cpu().numpy()
     by_run = zip(batch.runs, maps, strict=True)
@@ -71,7 +75,7 @@ def photograph(batch: Batch, runs: Collection[int]) -> Snapshot:
 def _scores(batch: Batch, examples: Examples) -> tuple[Tensor, Tensor]:
     by_group = [
         batch.program.scores(group.leaves, examples.of(group.rows))
-        for group in batch.weights.groups
+        for group in batch.weights.shown_groups
     ]
     loss, accuracy = zip(*by_group, strict=True)
     return torch.cat(loss), torch.cat(accuracy)

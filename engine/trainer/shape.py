@@ -6,7 +6,7 @@ from collections.abc import Hashable
 from engine.config.run import RunConfig
 
 _FREE_TRAINING = frozenset({"seed", "init_seed", "split_seed", "order_seed"})
-_FIXED_OPTIMIZER = frozenset({"kind", "newton_schulz_steps"})
+_FIXED_OPTIMIZER = frozenset({"kind", "newton_schulz_steps", "grokfast", "orthogonal_gradient"})
 
 
 def shape_key(config: RunConfig) -> Hashable:
@@ -17,5 +17,9 @@ def shape_key(config: RunConfig) -> Hashable:
     """
     tree = config.model_dump(mode="json")
     tree["training"] = {k: v for k, v in tree["training"].items() if k not in _FREE_TRAINING}
-    tree["optimizer"] = {k: v for k, v in tree["optimizer"].items() if k in _FIXED_OPTIMIZER}
+    optimizer = tree["optimizer"]
+    tree["optimizer"] = {k: v for k, v in optimizer.items() if k in _FIXED_OPTIMIZER}
+    tree["optimizer"]["averages"] = optimizer["ema_decay"] > 0
+    if optimizer["grokfast"] == "ma":
+        tree["optimizer"]["window"] = optimizer["grokfast_window"]
     return json.dumps(tree, sort_keys=True)
