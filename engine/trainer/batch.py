@@ -15,6 +15,7 @@ from engine.config.run import RunConfig
 from engine.models.build import build_model
 from engine.trainer.devices import pick_device, set_tf32
 from engine.trainer.examples import Examples, Feed, stack
+from engine.trainer.noise import with_label_noise
 from engine.trainer.program import Program
 from engine.trainer.rows import Layout
 from engine.trainer.seeds import seed_of
@@ -56,7 +57,14 @@ class Batch:
         if self.device.type == "cuda":
             set_tf32(some.training.precision)
         training = [config.training for config in self.configs.values()]
-        tasks = [build_task(some.task, seed=seed_of(each, "split")) for each in training]
+        tasks = [
+            with_label_noise(
+                build_task(some.task, seed=seed_of(each, "split")),
+                each.label_noise,
+                seed=seed_of(each, "split"),
+            )
+            for each in training
+        ]
         self.feed = Feed(
             stack(tasks, "train", self.device),
             batch_size=some.training.batch_size,
@@ -154,7 +162,7 @@ class Batch:
                 for group in self.weights.groups
             ]
             loss, right = (torch.cat(each) for each in zip(*found, strict=True))
-            accuracy = right / examples.n_answers() if with_accuracy else None
+            accuracy = right / examples.n_answers().clamp(min=1) if with_accuracy else None
             self._gradient = Gradient(loss, accuracy)
         return self._gradient
 
@@ -176,7 +184,7 @@ class Batch:
         """Loss and number of right answers; parts of the examples are taken one by one."""
         weights, n_examples = self.weights, examples.tokens.shape[1]
         n_parts = min(self.training.accumulate, n_examples)
-        asked = examples.n_answers() if n_parts > 1 else None
+        asked = examples.n_answers().clamp(min=1) if n_parts > 1 else None
         loss = torch.zeros(1, device=self.device)
         right = torch.zeros(1, device=self.device)
         for i, part in enumerate(examples.parts(n_parts)):

@@ -5,14 +5,15 @@ from collections.abc import Hashable
 
 from engine.config.run import RunConfig
 
-_FREE_TRAINING = frozenset({"seed", "init_seed", "split_seed", "order_seed"})
+_FREE_TRAINING = frozenset({"seed", "init_seed", "split_seed", "order_seed", "label_noise"})
 _FIXED_OPTIMIZER = frozenset({"kind", "newton_schulz_steps", "grokfast", "orthogonal_gradient"})
 
 
 def shape_key(config: RunConfig) -> Hashable:
     """Return a key that is equal for runs that can share a batch.
 
-    Seeds and the optimiser's numbers (learning rate, decay, betas, schedule …) may differ freely;
+    Seeds, label noise and the optimiser's numbers (learning rate, decay, betas, schedule …) may
+    differ freely;
     everything that decides a tensor's shape, the program or its cadence may not.
     """
     tree = config.model_dump(mode="json")
