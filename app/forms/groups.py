@@ -5,12 +5,13 @@ from collections.abc import Sequence
 GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
     "task": {
         "arithmetic": ("modular", "in_context", "permutation", "parity"),
-        "facts": ("composition", "comparison"),
+        "facts": ("composition", "comparison", "search"),
         "memory": ("recall",),
         "your own": ("triples", "table"),
     },
     "model": {
         "transformer": ("gpt", "llama"),
+        "shared depth": ("universal",),
         "state space": ("mamba", "mamba2"),
         "recurrent": ("rwkv4", "rwkv7", "lstm"),
         "no sequence": ("mlp",),

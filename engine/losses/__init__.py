@@ -1,1 +1,1 @@
-"""What is minimised: cross-entropy at the answer positions, in float32 or float64."""
+"""What is minimised at the answer positions, in float32 or float64: cross-entropy or StableMax."""

@@ -24,13 +24,20 @@ def answer_loss(
     n_classes: int,
     dtype: torch.dtype = torch.float32,
 ) -> Float[Tensor, ""]:
-    """Mean cross-entropy in nats over the answers that are not ignored, in `dtype`.
+    """Mean cross-entropy in nats over the answers that are not ignored, in `dtype`; else 0.
 
-    Logits from `n_classes` on are dropped: no answer is such a token. At least one answer must
-    not be ignored.
+    Logits from `n_classes` on are dropped: no answer is such a token.
     """
-    kept = logits[..., :n_classes].flatten(0, 1).to(dtype)
-    return F.cross_entropy(kept, targets.flatten(), ignore_index=IGNORED)
+    return mean_over_answers(logits[..., :n_classes].to(dtype).log_softmax(-1), targets)
+
+
+def mean_over_answers(
+    log_shares: Float[Tensor, "B A V"], targets: Int[Tensor, "B A"]
+) -> Float[Tensor, ""]:
+    """Mean of −log of the answers' shares; 0, without a gradient, where all are ignored."""
+    flat = targets.flatten()
+    total = F.nll_loss(log_shares.flatten(0, 1), flat, ignore_index=IGNORED, reduction="sum")
+    return total / (flat != IGNORED).sum().clamp(min=1)
 
 
 def correct_answers(
@@ -44,6 +51,6 @@ def correct_answers(
 def answer_accuracy(
     logits: Float[Tensor, "B A V"], targets: Int[Tensor, "B A"], *, n_classes: int
 ) -> Float[Tensor, ""]:
-    """Share of right answers among those that are asked for, in 0 … 1."""
+    """Share of right answers among those that are asked for, in 0 … 1; 0 where none is."""
     right, asked = correct_answers(logits, targets, n_classes=n_classes)
-    return right.float() / asked
+    return right.float() / asked.clamp(min=1)

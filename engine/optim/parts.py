@@ -53,6 +53,13 @@ def is_matrix(name: str, shape: tuple[int, ...]) -> bool:
     )
 
 
+def is_decayed(group: str, name: str, shape: tuple[int, ...]) -> bool:
+    """Whether weight decay touches a parameter; see `decay_group`."""
+    if group == "matrices":
+        return sum(size > 1 for size in shape) >= 2
+    return group == "all" or not is_table(name)
+
+
 def by_shape(shapes: Mapping[str, tuple[int, ...]]) -> tuple[tuple[str, ...], ...]:
     """Names, those of equal shape together, in the order in which shapes first occur."""
     found: dict[tuple[int, ...], list[str]] = {}

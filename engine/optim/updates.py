@@ -9,8 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
 from engine.optim import (
     AdamSettings,
@@ -23,6 +21,7 @@ from engine.optim import (
 from engine.optim.muon import muon_update
 from engine.optim.rows import Columns, Rows
 from engine.optim.schedule import rate_at
+from engine.optim.wrappers import wrapper_numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,21 +66,10 @@ def lion_update(rows: Rows) -> None:
     trend.lerp_(rows.gradient, columns["trend_gain"])
 
 
-def clip_rows(
-    gradient: Float[Tensor, "R P"],
-    norms: Float[Tensor, "R 1"],
-    limits: Float[Tensor, "R 1"],
-) -> None:
-    """Shrink each row whose norm exceeds its limit, in place; an infinite limit leaves it alone.
-
-    Source: Pascanu et al. 2013, algorithm 1; the 1e-6 is torch's.
-    """
-    gradient.mul_((limits / (norms + 1e-6)).clamp(max=1.0))
-
-
 def columns_of_block(
     settings: Sequence[OptimizerSettings],
     updates_done: Sequence[int],
+    filtered: Sequence[int],
     *,
     first_step: int,
     n_steps: int,
@@ -90,14 +78,15 @@ def columns_of_block(
 ) -> list[Columns]:
     """Return the columns of `n_steps` updates from `first_step` on, in a budget of `steps`.
 
-    `updates_done` counts, by run, the updates that its slots have seen; it differs from the step
-    in a run that was forked to another optimiser.
+    `updates_done` counts, by run, the updates that its slots have seen, and `filtered` those that
+    Grokfast has; they differ from the step in a run that was forked to other ways.
     """
     kind = UPDATES[settings[0].kind]
     rows = [
         [
             kind.numbers(each, rate_at(each, first_step + i, steps=steps), done + i + 1)
-            for each, done in zip(settings, updates_done, strict=True)
+            | wrapper_numbers(each, seen + i + 1)
+            for each, done, seen in zip(settings, updates_done, filtered, strict=True)
         ]
         for i in range(n_steps)
     ]

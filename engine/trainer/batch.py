@@ -15,6 +15,7 @@ from engine.config.run import RunConfig
 from engine.models.build import build_model
 from engine.trainer.devices import pick_device, set_tf32
 from engine.trainer.examples import Examples, Feed, stack
+from engine.trainer.noise import with_label_noise
 from engine.trainer.program import Program
 from engine.trainer.rows import Layout
 from engine.trainer.seeds import seed_of
@@ -57,7 +58,11 @@ class Batch:
             set_tf32(some.training.precision)
         training = [config.training for config in self.configs.values()]
         tasks = [
-            build_task(config.task, seed=seed_of(config.training, "split"))
+            with_label_noise(
+                build_task(config.task, seed=seed_of(config.training, "split")),
+                config.training.label_noise,
+                seed=seed_of(config.training, "split"),
+            )
             for config in self.configs.values()
         ]
         self.feed = Feed(
@@ -78,7 +83,13 @@ class Batch:
             else unpack(layout, states[run], optimizers[0])
             for run, config in self.configs.items()
         ]
-        self.weights = Weights(layout, rows, optimizers, self.device)
+        self.weights = Weights(
+            layout,
+            rows,
+            optimizers,
+            self.device,
+            noise_seeds=[seed_of(each, "order") for each in training],
+        )
         self.program = Program(network.to(self.device), task, some.training)
         self._gradient: Gradient | None = None
         self._losses: list[tuple[int, Tensor]] = []
@@ -135,9 +146,9 @@ class Batch:
         steps = self.training.steps
         for columns in self.weights.columns(n, first_step=self.step + 1, steps=steps):
             self._losses.append((self.step, self.gradient().loss))
-            self.weights.update(columns)
-            self._gradient = None
             self.step += 1
+            self.weights.update(columns, step=self.step)
+            self._gradient = None
 
     def gradient(self, *, with_accuracy: bool = False) -> Gradient:
         """The gradient that the next update will take, left in `weights`; computed once a step.
@@ -151,7 +162,7 @@ class Batch:
                 for group in self.weights.groups
             ]
             loss, right = (torch.cat(each) for each in zip(*found, strict=True))
-            accuracy = right / examples.n_answers() if with_accuracy else None
+            accuracy = right / examples.n_answers().clamp(min=1) if with_accuracy else None
             self._gradient = Gradient(loss, accuracy)
         return self._gradient
 
@@ -173,7 +184,7 @@ class Batch:
         """Loss and number of right answers; parts of the examples are taken one by one."""
         weights, n_examples = self.weights, examples.tokens.shape[1]
         n_parts = min(self.training.accumulate, n_examples)
-        asked = examples.n_answers() if n_parts > 1 else None
+        asked = examples.n_answers().clamp(min=1) if n_parts > 1 else None
         loss = torch.zeros(1, device=self.device)
         right = torch.zeros(1, device=self.device)
         for i, part in enumerate(examples.parts(n_parts)):

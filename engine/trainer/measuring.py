@@ -21,9 +21,11 @@ def evaluate(batch: Batch) -> tuple[Evaluated, list[int]]:
 
     Loss and accuracy of `train` are those of the whole training split (in mini-batch training of
     at most `TRAIN_CAP` examples), of held-out splits always of the whole. `gradient_norm` is that
-    of the examples of the next update, before clipping.
+    of the examples of the next update, before anything is done to it. Where an average of the
+    weights is kept, everything but `gradient_norm` is measured on that average.
     """
-    gradient = batch.gradient(with_accuracy=any(batch.feed.takes_all))
+    shared = any(batch.feed.takes_all) and not batch.weights.averages
+    gradient = batch.gradient(with_accuracy=shared)
     found: dict[tuple[str, str], Tensor] = {
         ("", "weight_norm"): batch.weights.norm()[:, 0],
         ("", "gradient_norm"): batch.weights.gradient_norm()[:, 0],
@@ -56,7 +58,7 @@ def photograph(batch: Batch, runs: Collection[int]) -> Snapshot:
     """
     probe = next(iter(batch.held_out.values()))
     by_group: list[Tensor] = []
-    for group in batch.weights.groups:
+    for group in batch.weights.shown_groups:
         seen = probe.of(group.rows)
         tokens = seen.tokens[:, : min(N_PROBE, *seen.n_rows)]
         by_group.append(batch.program.attention(group.leaves, tokens))
@@ -67,24 +69,28 @@ def photograph(batch: Batch, runs: Collection[int]) -> Snapshot:
 
 
 def _train_scores(batch: Batch, gradient: Gradient) -> tuple[Tensor, Tensor]:
-    """Of the gradient's own pass where a run takes all its rows, of `TRAIN_CAP` rows elsewhere."""
-    if all(batch.feed.takes_all):
-        assert gradient.accuracy is not None  # it was asked for
-        return gradient.loss, gradient.accuracy
-    loss, accuracy = _scores(batch, batch.feed.train.at(slice(0, TRAIN_CAP)))
-    if gradient.accuracy is None:
-        return loss, accuracy
-    whole = torch.tensor(batch.feed.takes_all, device=loss.device)
-    return (
-        torch.where(whole, gradient.loss, loss),
-        torch.where(whole, gradient.accuracy, accuracy),
-    )
+    """Of all rows where a run takes all of them at every step, of `TRAIN_CAP` rows elsewhere.
+
+    The gradient's own pass has the former already, unless an average of the weights is shown.
+    """
+    train, takes_all = batch.feed.train, batch.feed.takes_all
+    whole = (gradient.loss, gradient.accuracy)
+    if any(takes_all) and whole[1] is None:
+        whole = _scores(batch, train)
+    if all(takes_all):
+        assert whole[1] is not None  # just measured, or asked of the gradient's pass
+        return whole[0], whole[1]
+    sampled = _scores(batch, train.at(slice(0, TRAIN_CAP)))
+    if whole[1] is None:
+        return sampled
+    chosen = torch.tensor(takes_all, device=sampled[0].device)
+    return torch.where(chosen, whole[0], sampled[0]), torch.where(chosen, whole[1], sampled[1])
 
 
 def _scores(batch: Batch, examples: Examples) -> tuple[Tensor, Tensor]:
     by_group = [
         batch.program.scores(group.leaves, examples.of(group.rows))
-        for group in batch.weights.groups
+        for group in batch.weights.shown_groups
     ]
     loss, accuracy = zip(*by_group, strict=True)
     return torch.cat(loss), torch.cat(accuracy)

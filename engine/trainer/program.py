@@ -14,6 +14,7 @@ from torch.func import functional_call
 from data import TaskData
 from engine.config.training import TrainingSettings
 from engine.losses.cross_entropy import answer_loss, correct_answers
+from engine.losses.stablemax import stablemax_loss
 from engine.measures.attention import attention_maps
 from engine.models.network import Network
 from engine.trainer.examples import Examples
@@ -24,6 +25,7 @@ MATMUL_DTYPES = {
     "tf32": torch.float32,
     "bfloat16": torch.bfloat16,
 }
+LOSSES = {"cross_entropy": answer_loss, "stablemax": stablemax_loss}
 LOSS_DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 
@@ -35,6 +37,7 @@ class Program:
         self._network = network
         self._read = task.read_at
         self._n_classes = task.n_classes
+        self._measure = LOSSES[training.loss]
         self._loss_dtype = LOSS_DTYPES[training.loss_precision]
         self._step = self._gradients
         if training.compile:
@@ -57,7 +60,7 @@ class Program:
         self, parameters: Mapping[str, Tensor], examples: Examples
     ) -> tuple[Float[Tensor, " R"], Float[Tensor, " R"]]:
         """Mean loss and accuracy of each run over examples of any number."""
-        asked = examples.n_answers()
+        asked = examples.n_answers().clamp(min=1)
         loss = torch.zeros_like(asked, dtype=self._loss_dtype)
         right = torch.zeros_like(asked)
         for chunk in examples.chunks():
@@ -129,5 +132,5 @@ class Program:
         self, parameters: Mapping[str, Tensor], tokens: Tensor, targets: Tensor
     ) -> tuple[Tensor, Tensor]:
         logits: Tensor = functional_call(self._network, dict(parameters), (tokens, self._read))
-        loss = answer_loss(logits, targets, n_classes=self._n_classes, dtype=self._loss_dtype)
+        loss = self._measure(logits, targets, n_classes=self._n_classes, dtype=self._loss_dtype)
         return loss, logits

@@ -5,15 +5,19 @@ Shapes: ``R`` runs, ``P`` numbers in a row.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from engine.optim import OptimizerSettings
+from engine.optim.parts import is_decayed
 from engine.optim.rows import Columns, Rows
-from engine.optim.updates import UPDATES, clip_rows, columns_of_block
+from engine.optim.updates import UPDATES, columns_of_block
+from engine.optim.wrappers import finish, prepare, spare
 from engine.trainer.mapping import groups
+from engine.trainer.noise import noise_of_step
 from engine.trainer.rows import Layout
 
 
@@ -30,11 +34,18 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run's part of the weights: a row [1, P] of each, and how many updates it has seen."""
+    """One run's part of the weights, and what its optimiser has to know of its past."""
 
     weights: Tensor
+    """A row [1, P]."""
     slots: Mapping[str, Tensor]
+    """Rows [1, P] that are remembered; of Grokfast's window [1, W, P]."""
     updates: int
+    """Updates that the optimiser's slots have seen."""
+    filtered: int
+    """Updates that Grokfast's slots have seen."""
+    initial_norm: float
+    """Euclidean norm of the weights before the first update."""
 
 
 class Weights:
@@ -46,32 +57,46 @@ class Weights:
         runs: Sequence[Run],
         settings: Sequence[OptimizerSettings],
         device: torch.device,
+        *,
+        noise_seeds: Sequence[int],
     ) -> None:
         self.layout = layout
         self._settings = settings
         self._optimizer = UPDATES[settings[0].kind]
         self._parts = layout.parts(device)
         self._updates = [run.updates for run in runs]
+        self._filtered = [run.filtered for run in runs]
+        self._initial_norms = [run.initial_norm for run in runs]
+        self._noise_seeds = noise_seeds
         self._values = torch.cat([run.weights for run in runs]).to(device)
         self._slots = {
-            name: torch.cat([run.slots[name] for run in runs]).to(device)
-            for name in self._optimizer.slots
+            name: torch.cat([run.slots[name] for run in runs]).to(device) for name in runs[0].slots
         }
         self.gradient = torch.zeros_like(self._values)
         self.scratch = torch.zeros_like(self._values)
-        self._limits = torch.tensor(
-            [[each.clip_norm or torch.inf] for each in settings], device=device
-        )
-        self._clips = any(each.clip_norm for each in settings)
-        self.groups = [
-            Group(rows, self._leaves(rows)) for rows in groups(len(runs), self._values.device)
-        ]
+        self._constants = self._constant_columns(device)
+        self._decayed = self._decayed_rows(device)
+        slices = groups(len(runs), device)
+        self.groups = [Group(rows, self._leaves(self._values[rows])) for rows in slices]
+        shown = self._slots.get("average", self._values)
+        self.shown_groups = [Group(rows, self._leaves(shown[rows])) for rows in slices]
+        """The weights that are measured: their average, where one is kept."""
+
+    @property
+    def averages(self) -> bool:
+        """Whether an average of the weights is measured in their stead."""
+        return "average" in self._slots
 
     def run(self, row: int) -> Run:
         """One run's part, as views."""
         rows = slice(row, row + 1)
-        slots = {name: slot[rows] for name, slot in self._slots.items()}
-        return Run(self._values[rows], slots, self._updates[row])
+        return Run(
+            self._values[rows],
+            {name: slot[rows] for name, slot in self._slots.items()},
+            self._updates[row],
+            self._filtered[row],
+            self._initial_norms[row],
+        )
 
     def keep(self, rows: Sequence[int]) -> "Weights":
         """The same weights of some of the runs."""
@@ -80,6 +105,7 @@ class Weights:
             [self.run(row) for row in rows],
             [self._settings[row] for row in rows],
             self._values.device,
+            noise_seeds=[self._noise_seeds[row] for row in rows],
         )
 
     def columns(self, n: int, *, first_step: int, steps: int) -> list[Columns]:
@@ -87,43 +113,84 @@ class Weights:
         return columns_of_block(
             self._settings,
             self._updates,
+            self._filtered,
             first_step=first_step,
             n_steps=n,
             steps=steps,
             device=self._values.device,
         )
 
-    def update(self, columns: Columns) -> None:
-        """Take one step along `gradient`, which is used up."""
-        if self._clips:
-            clip_rows(self.gradient, self.gradient_norm(), self._limits)
-        for rows in (group.rows for group in self.groups):
-            self._optimizer.apply(
-                Rows(
-                    weights=self._values[rows],
-                    gradient=self.gradient[rows],
-                    slots={name: slot[rows] for name, slot in self._slots.items()},
-                    columns={name: column[rows] for name, column in columns.items()},
-                    scratch=self.scratch[rows],
-                    parts=self._parts,
-                    settings=self._settings[0],
-                )
-            )
+    def update(self, columns: Columns, *, step: int) -> None:
+        """Take step `step` (counted from 1) along `gradient`, which is used up."""
+        for group in self.groups:
+            rows = self._rows(group.rows, {**columns, **self._constants})
+            prepare(rows)
+            self._add_noise(group.rows, step)
+            self._optimizer.apply(rows)
+            finish(rows)
         self._updates = [done + 1 for done in self._updates]
+        self._filtered = [done + 1 for done in self._filtered]
 
     def norm(self) -> Float[Tensor, "R 1"]:
-        """The Euclidean norm of each run's weights."""
-        return self._norm(self._values)
+        """The Euclidean norm of each run's weights, or of their average where one is kept."""
+        return self._norm(self._slots.get("average", self._values))
 
     def gradient_norm(self) -> Float[Tensor, "R 1"]:
         """The Euclidean norm of each run's gradient."""
         return self._norm(self.gradient)
+
+    def _rows(self, rows: slice, columns: Columns) -> Rows:
+        of_runs: Columns = {name: column[rows] for name, column in columns.items()}
+        if self._decayed is not None:
+            of_runs = spare(of_runs, self._decayed[rows])
+        return Rows(
+            weights=self._values[rows],
+            gradient=self.gradient[rows],
+            slots={name: slot[rows] for name, slot in self._slots.items()},
+            columns=of_runs,
+            scratch=self.scratch[rows],
+            parts=self._parts,
+            settings=self._settings[0],
+        )
+
+    def _constant_columns(self, device: torch.device) -> Columns:
+        """Numbers that are the same at each update; only of what some run asks for."""
+        found: dict[str, list[float]] = {}
+        if any(each.clip_norm for each in self._settings):
+            found["clip_limit"] = [each.clip_norm or torch.inf for each in self._settings]
+        if any(each.norm_factor for each in self._settings):
+            found["norm_target"] = [
+                each.norm_factor * norm
+                for each, norm in zip(self._settings, self._initial_norms, strict=True)
+            ]
+        return {
+            name: torch.tensor(column, device=device)[:, None] for name, column in found.items()
+        }
+
+    def _decayed_rows(self, device: torch.device) -> Tensor | None:
+        """Which numbers weight decay touches [R, P]; None where it touches all."""
+        asked = [each.decay_group for each in self._settings]
+        if all(group == "all" for group in asked):
+            return None
+        return torch.cat([self.layout.mask(partial(is_decayed, group)) for group in asked]).to(
+            device
+        )
+
+    def _add_noise(self, rows: slice, step: int) -> None:
+        """Noise depends on a run's seed and the step alone, so that a resumed run repeats it."""
+        for row in range(rows.start, rows.stop):
+            if deviation := self._settings[row].gradient_noise:
+                gradient = self.gradient[row, : self.layout.n_parameters]
+                noise = noise_of_step(
+                    len(gradient), seed=self._noise_seeds[row], step=step, device=gradient.device
+                )
+                gradient.add_(noise, alpha=deviation)
 
     def _norm(self, rows: Tensor) -> Tensor:
         return torch.cat(
             [torch.linalg.vector_norm(rows[g.rows], dim=1, keepdim=True) for g in self.groups]
         )
 
-    def _leaves(self, rows: slice) -> dict[str, Tensor]:
-        views = self.layout.views(self._values[rows])
+    def _leaves(self, rows: Tensor) -> dict[str, Tensor]:
+        views = self.layout.views(rows)
         return {name: view.detach().requires_grad_() for name, view in views.items()}

@@ -1,5 +1,7 @@
 """Whether loss and accuracy count what they should, as exactly as they should."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import Tensor
@@ -7,6 +9,7 @@ from torch.nn import functional as F
 
 from data import IGNORED
 from engine.losses.cross_entropy import answer_accuracy, answer_loss, correct_answers
+from engine.losses.stablemax import stablemax_loss
 
 N_CLASSES = 5
 
@@ -89,3 +92,16 @@ def test_the_smallest_float32_loss_that_is_not_zero_is_the_floor():
         for gap in gaps
     ]
     assert min(loss for loss in losses if loss > 0) == pytest.approx(1.19e-7, rel=0.01)
+
+
+@pytest.mark.parametrize("measure", [answer_loss, stablemax_loss])
+def test_where_no_answer_is_asked_for_the_loss_and_its_gradient_are_zero(
+    measure: Callable[..., Tensor], logits: Tensor
+):
+    logits = logits.requires_grad_()
+    nothing = torch.full((20, 3), IGNORED)
+    loss = measure(logits, nothing, n_classes=N_CLASSES)
+    (gradient,) = torch.autograd.grad(loss, logits)
+    assert float(loss.detach()) == 0.0
+    assert not gradient.any()
+    assert float(answer_accuracy(logits.detach(), nothing, n_classes=N_CLASSES)) == 0.0

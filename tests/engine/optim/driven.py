@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from engine.optim import OptimizerSettings
-from engine.optim.rows import Rows
-from engine.optim.updates import UPDATES, columns_of_block
 from engine.trainer.rows import Layout
+from engine.trainer.state import unpack
+from engine.trainer.weights import Group, Weights
 
 CPU = torch.device("cpu")
 
@@ -45,35 +45,47 @@ def flat(parameters: Mapping[str, Tensor]) -> Tensor:
     return LAYOUT.row({name: each.detach() for name, each in parameters.items()})[0]
 
 
-def ours(settings: Sequence[OptimizerSettings], steps: int) -> list[Tensor]:
-    """Weights [R, P] of all runs, updated together, after each step."""
-    weights = initial(len(settings))
-    kind = UPDATES[settings[0].kind]
-    slots = {name: torch.zeros_like(weights) for name in kind.slots}
-    block = columns_of_block(
-        settings, [0] * len(settings), first_step=1, n_steps=steps, steps=steps, device=CPU
-    )
+def ours(
+    settings: Sequence[OptimizerSettings], steps: int, *, shown: bool = False
+) -> list[Tensor]:
+    """Weights [R, P] of all runs after each step, updated in one group as on an accelerator.
+
+    `shown` takes the weights that are measured.
+    """
+    runs = [
+        unpack(LAYOUT, {f"model.{name}": view for name, view in named(row).items()}, each)
+        for row, each in zip(initial(len(settings)), settings, strict=True)
+    ]
+    weights = Weights(LAYOUT, runs, settings, CPU, noise_seeds=range(len(runs)))
+    weights.groups = [Group(slice(0, len(runs)), {})]
     found: list[Tensor] = []
-    for step, columns in enumerate(block):
-        kind.apply(
-            Rows(
-                weights=weights,
-                gradient=gradient_at(weights, step),
-                slots=slots,
-                columns=columns,
-                scratch=torch.empty_like(weights),
-                parts=LAYOUT.parts(CPU),
-                settings=settings[0],
-            )
-        )
-        found.append(weights.clone())
+    for step, columns in enumerate(weights.columns(steps, first_step=1, steps=steps)):
+        now = [weights.run(run) for run in range(len(runs))]
+        weights.gradient.copy_(gradient_at(torch.cat([run.weights for run in now]), step))
+        weights.update(columns, step=step + 1)
+        now = [weights.run(run) for run in range(len(runs))]
+        rows = [run.slots["average"] if shown else run.weights for run in now]
+        found.append(torch.cat(rows).clone())
     return found
 
 
+def nothing(_: Parameters) -> None:
+    """Do nothing around an update."""
+
+
 def reference(
-    build: Callable[[Parameters], Sequence[torch.optim.Optimizer]], run: int, runs: int, steps: int
+    build: Callable[[Parameters], Sequence[torch.optim.Optimizer]],
+    run: int,
+    runs: int,
+    steps: int,
+    *,
+    before: Callable[[Parameters], None] = nothing,
+    after: Callable[[Parameters], None] = nothing,
 ) -> list[Tensor]:
-    """Weights [P] of one run after each step of the packaged optimisers that `build` makes."""
+    """Weights [P] of one run after each step of the packaged optimisers that `build` makes.
+
+    `before` sees the parameters with their gradients, `after` the parameters that were updated.
+    """
     parameters = {
         name: torch.nn.Parameter(view.clone()) for name, view in named(initial(runs)[run]).items()
     }
@@ -82,7 +94,10 @@ def reference(
     for step in range(steps):
         for name, gradient in named(gradient_at(flat(parameters), step)).items():
             parameters[name].grad = gradient.clone()
+        before(parameters)
         for optimizer in optimizers:
             optimizer.step()
+        with torch.no_grad():
+            after(parameters)
         found.append(flat(parameters))
     return found

@@ -13,7 +13,8 @@ from engine.optim import (
     OptimizerSettings,
     SGDSettings,
 )
-from engine.optim.updates import UPDATES, clip_rows
+from engine.optim.updates import UPDATES
+from engine.optim.wrappers import clip_rows
 from tests.engine.optim.driven import LAYOUT, Parameters, ours, reference
 
 STEPS = 80

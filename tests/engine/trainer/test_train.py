@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from data import IGNORED
 from engine.config.run import RunConfig
 from engine.trainer.batch import Batch
 from engine.trainer.events import (
@@ -158,6 +159,19 @@ def test_accumulated_parts_give_the_gradient_of_the_whole(configure: Configure) 
     )
     torch.testing.assert_close(parts.gradient().loss, whole.gradient().loss)
     torch.testing.assert_close(parts.gradient().accuracy, whole.gradient().accuracy)
+
+
+def test_a_part_that_asks_for_no_answer_adds_nothing(configure: Configure) -> None:
+    whole = Batch.start({0: configure()})
+    parts = Batch.start({0: configure(training={"accumulate": 4})})
+    for batch in (whole, parts):
+        batch.feed.train.targets[:, : batch.feed.train.targets.shape[1] // 3] = IGNORED
+        batch.gradient()
+    assert parts.weights.gradient.isfinite().all()
+    torch.testing.assert_close(
+        parts.weights.gradient, whole.weights.gradient, rtol=1e-5, atol=1e-6
+    )
+    torch.testing.assert_close(parts.gradient().loss, whole.gradient().loss)
 
 
 def test_a_nan_ends_that_run_alone_with_advice(configure: Configure) -> None:
