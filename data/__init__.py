@@ -1,32 +1,104 @@
 """What is learned: every task of the lab, its token sequences and its splits (numpy only)."""
 
+from collections.abc import Mapping
+from typing import Annotated, Any, Protocol
+
+from pydantic import BeforeValidator, Field
+
+from data.comparison import task as comparison
+from data.comparison.settings import ComparisonSettings
+from data.composition import task as composition
+from data.composition.settings import CompositionSettings
+from data.in_context import task as in_context
+from data.in_context.settings import InContextSettings
 from data.modular import task as modular
 from data.modular.settings import ModularSettings
+from data.parity import task as parity
+from data.parity.settings import ParitySettings
+from data.permutation import task as permutation
+from data.permutation.settings import PermutationSettings
+from data.recall import task as recall
+from data.recall.settings import RecallSettings
+from data.table import task as table
+from data.table.settings import TableSettings
 from data.task import IGNORED, Split, TaskData, TaskSizes
+from data.triples import task as triples
+from data.triples.settings import TriplesSettings
 
-TaskSettings = ModularSettings
 
-_BUILD = {"modular": modular.build}
-_SIZES = {"modular": modular.sizes}
+def _modular_unless_said(settings: Any) -> Any:
+    """Settings without a kind are modular, as they were when there was no other task."""
+    named = not isinstance(settings, dict) or "kind" in settings
+    return settings if named else {"kind": "modular", **settings}
+
+
+TaskSettings = Annotated[
+    ModularSettings
+    | CompositionSettings
+    | ComparisonSettings
+    | InContextSettings
+    | ParitySettings
+    | PermutationSettings
+    | RecallSettings
+    | TableSettings
+    | TriplesSettings,
+    Field(discriminator="kind"),
+    BeforeValidator(_modular_unless_said),
+]
+
+
+class Task(Protocol):
+    """What the module of a task offers."""
+
+    def build(self, settings: Any, /, *, seed: int) -> TaskData:
+        """The task's splits."""
+        ...
+
+    def sizes(self, settings: Any, /) -> TaskSizes:
+        """How large it is."""
+        ...
+
+
+TASKS: Mapping[str, Task] = {
+    "modular": modular,
+    "composition": composition,
+    "comparison": comparison,
+    "in_context": in_context,
+    "parity": parity,
+    "permutation": permutation,
+    "recall": recall,
+    "table": table,
+    "triples": triples,
+}
+"""The module of each kind."""
 
 
 def build_task(settings: TaskSettings, *, seed: int) -> TaskData:
     """The task's splits; the same settings and seed give the same arrays on every machine."""
-    return _BUILD[settings.kind](settings, seed=seed)
+    return TASKS[settings.kind].build(settings, seed=seed)
 
 
 def task_sizes(settings: TaskSettings) -> TaskSizes:
     """How large the task is, in milliseconds: for the launch form and cost estimates."""
-    return _SIZES[settings.kind](settings)
+    return TASKS[settings.kind].sizes(settings)
 
 
 __all__ = [
     "IGNORED",
+    "TASKS",
+    "ComparisonSettings",
+    "CompositionSettings",
+    "InContextSettings",
     "ModularSettings",
+    "ParitySettings",
+    "PermutationSettings",
+    "RecallSettings",
     "Split",
+    "TableSettings",
     "TaskData",
     "TaskSettings",
     "TaskSizes",
+    "TriplesSettings",
     "build_task",
     "task_sizes",
 ]

@@ -7,3 +7,11 @@ class LabError(Exception):
 
 class SettingsError(LabError, ValueError):
     """A setting is unknown, malformed or out of range; nothing was changed."""
+
+
+class DrawError(LabError):
+    """What a seed drew cannot give what the settings ask; another seed or less of it can."""
+
+
+class UploadRefused(LabError):
+    """An upload is missing, altered, or has lines that cannot be used; nothing was kept."""

@@ -66,6 +66,7 @@ class TaskSizes:
 
     train: int
     test: int
+    """Rows of all held-out splits; expected ones where the seed's draw decides."""
 
     vocabulary: int
     """Token ids that exist."""
@@ -80,3 +81,6 @@ class TaskSizes:
 
     chance: float
     """Accuracy of a uniform guess over the answers that occur."""
+
+    largest_phi: float | None = None
+    """The most inferred facts for each atomic one that can be trained on; None without phi."""

@@ -15,7 +15,7 @@ from engine.config import (
     parse_config,
     parse_json,
 )
-from engine.config.fields import SECTIONS, Setting, kinds, settings_of
+from engine.config.fields import SECTIONS, Kind, Setting, describe_kind, kinds, settings_of
 from engine.config.presets import PRESETS, Expectation, Preset
 from engine.errors import (
     EngineUnavailable,
@@ -45,6 +45,7 @@ __all__ = [
     "EngineUnavailable",
     "Expectation",
     "InvalidConfig",
+    "Kind",
     "Lab",
     "LabError",
     "NotPossible",
@@ -58,6 +59,7 @@ __all__ = [
     "StoreUnavailable",
     "apply",
     "connect",
+    "describe_kind",
     "differences",
     "kinds",
     "parse_config",

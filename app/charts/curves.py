@@ -11,15 +11,15 @@ from typing import Any
 
 import altair as alt
 
-from app.charts.markers import Mode
+from app.charts.markers import Mode, label_rows
 from app.charts.palette import dash_scale, run_scale, split_scale
 
 TABLES = ("curves", "markers", "plateau", "chance")
 BUCKETS_A_DECADE = 40
 """Seeds are summarised in log buckets this fine: 6 % of the step."""
 _LEGEND_COLUMNS = 3
-_LABEL_ROOM = 46
-"""Pixels above the plot for three rows of marker labels."""
+_LABEL_HEIGHT = 13
+"""Pixels of one row of marker labels above the plot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def margins(figure: Figure) -> dict[str, int]:
 def _legend_place(figure: Figure) -> dict[str, Any]:
     # a fixed place: Vega would move the legend each time a label appears
     rows = -(-len(figure.runs) // _LEGEND_COLUMNS) if figure.mode == "runs" else 1
-    room = 6 if figure.mode == "runs" else _LABEL_ROOM
+    room = 6 if figure.mode == "runs" else 7 + _LABEL_HEIGHT * label_rows(figure.splits)
     return {
         "orient": "none",
         "direction": "horizontal",
@@ -273,10 +273,9 @@ def _marker_layers(*, labelled: bool) -> list[alt.Chart]:
         .encode(x="step:Q")
     ]
     if labelled:
-        # three rows above the plot, so that onset and grokked never cover each other
-        row = {"memorised": -32, "onset": -19, "grokked": -6}
+        # rows above the plot, so that onset and grokked never cover each other
         in_view = "inrange(datum.step, domain('x')) ? 1 : 0"
-        height = f"({json.dumps(row)})[datum.kind] || -45"
+        height = f"-6 - {_LABEL_HEIGHT} * datum.row"
         layers.append(
             _named("markers")
             .transform_filter("datum.label !== ''")

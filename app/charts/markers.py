@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any, Literal
 
-from app.charts.palette import MARKER_COLOURS
+from app.charts.palette import MARKER_COLOURS, split_scale
 
 Row = dict[str, Any]
 Run = Mapping[str, Any]
@@ -12,65 +12,113 @@ Mode = Literal["split", "seeds", "runs"]
 
 _STEPS = {"memorised": "memorised_step", "onset": "onset_step", "grokked": "grokked_step"}
 _OTHER_KINDS = ("collapsed", "diverged", "forked", "note")
+_ROWS = {"memorised": 2, "onset": 1, "grokked": 0}
+"""The row of labels above the plot, counted from the plot, where a task has one test split."""
 
 
 def annotations(runs: Sequence[Run], events: Sequence[Row], mode: Mode) -> dict[str, list[Row]]:
     """The three small tables that lie over the curves: `markers`, `plateau`, `chance`."""
     return {
-        "markers": markers(runs, mode) + other_events(events, mode),
+        "markers": markers(runs, mode) + other_events(events, mode, row=label_rows(_splits(runs))),
         "plateau": plateau(runs, mode),
         "chance": chance(runs),
     }
 
 
+def label_rows(splits: Sequence[str]) -> int:
+    """How many rows of marker labels a figure of these splits has; notes stand above them."""
+    return 1 + 2 * max(len(tested(splits)), 1)
+
+
+def tested(splits: Sequence[str]) -> list[str]:
+    """The splits that tell whether a run generalises: those with an onset of their own."""
+    return [split for split in splits if split.startswith("test")]
+
+
 def markers(runs: Sequence[Run], mode: Mode) -> list[Row]:
-    """A rule for each step that the onset detector reports; named once, however many runs."""
+    """A rule for each step that the onset detector reports; named once, however many runs.
+
+    Where a task has several test splits, each has its own, and its name is in the label.
+    """
+    found = [(run, marker) for run in runs for marker in _found(run)]
+    others = tested(_splits(runs))[1:]
     rows = [
-        _marker(kind, run[column], run=str(run["run_id"]), label="", weight=_weight(mode))
-        for run in runs
-        for kind, column in _STEPS.items()
-        if run.get(column) is not None
+        _marker(
+            marker["kind"],
+            marker["step"],
+            run=str(run["run_id"]),
+            label=_label(marker, others) if mode == "split" else "",
+            weight=0.9 if mode == "split" else 0.35,
+            row=_row(marker, others),
+        )
+        for run, marker in found
     ]
-    if mode == "runs":
-        return rows
-    return rows if mode == "split" and _label_in_place(rows) else rows + _medians(runs)
-
-
-def _weight(mode: Mode) -> float:
-    return 0.9 if mode == "split" else 0.35
-
-
-def _label_in_place(rows: list[Row]) -> bool:
-    for row in rows:
-        row["label"] = f"{row['kind']} {row['step']:,}"
-    return True
-
-
-def _medians(runs: Sequence[Run]) -> list[Row]:
-    rows: list[Row] = []
-    for kind, column in _STEPS.items():
-        steps = [run[column] for run in runs if run.get(column) is not None]
-        if steps:
-            step = round(median(steps))
-            label = f"{kind} {step:,}"
-            if len(steps) < len(runs):
-                label += f" ({len(steps)} of {len(runs)})"
-            rows.append(_marker(kind, step, run="median", label=label, weight=0.9))
+    if mode == "seeds":
+        rows += _medians(found, others, n_runs=len(runs))
     return rows
 
 
-def _marker(kind: str, step: int, *, run: str, label: str, weight: float) -> Row:
+def _splits(runs: Sequence[Run]) -> list[str]:
+    domain, _ = split_scale({split for run in runs for split in run.get("splits") or []})
+    return domain
+
+
+def _found(run: Run) -> list[Row]:
+    """The run's markers; those of its first test split alone where no others are told."""
+    told = [m for m in run.get("markers") or [] if m["kind"] in _STEPS]
+    return told or [
+        {"split": "train" if kind == "memorised" else "test", "kind": kind, "step": run[column]}
+        for kind, column in _STEPS.items()
+        if run.get(column) is not None
+    ]
+
+
+def _label(marker: Row, others: Sequence[str]) -> str:
+    which = f" {short_name(marker['split'])}" if others and marker["kind"] != "memorised" else ""
+    return f"{marker['kind']}{which} {marker['step']:,}"
+
+
+def short_name(split: str) -> str:
+    """A test split as labels spell it: `ID`, `OOD`, `unseen task`."""
+    rest = split.removeprefix("test").strip("_")
+    return rest.upper() if rest in ("id", "ood") else rest.replace("_", " ") or "test"
+
+
+def _row(marker: Row, others: Sequence[str]) -> int:
+    base = _ROWS[marker["kind"]]
+    if marker["kind"] == "memorised":
+        return base + 2 * len(others)
+    return base + 2 * (others.index(marker["split"]) + 1) if marker["split"] in others else base
+
+
+def _medians(found: Sequence[tuple[Run, Row]], others: Sequence[str], *, n_runs: int) -> list[Row]:
+    steps: dict[tuple[str, str], list[int]] = {}
+    for _, marker in found:
+        steps.setdefault((marker["split"], marker["kind"]), []).append(marker["step"])
+    rows: list[Row] = []
+    for (split, kind), seen in steps.items():
+        marker: Row = {"split": split, "kind": kind, "step": round(median(seen))}
+        label = _label(marker, others)
+        if len(seen) < n_runs:
+            label += f" ({len(seen)} of {n_runs})"
+        row = _row(marker, others)
+        rows.append(_marker(kind, marker["step"], run="median", label=label, weight=0.9, row=row))
+    return rows
+
+
+def _marker(kind: str, step: int, *, run: str, label: str, weight: float, row: int) -> Row:
     return {
         "kind": kind,
         "step": max(int(step), 1),
         "run": run,
         "label": label,
         "weight": weight,
+        "row": row,
         "colour": MARKER_COLOURS.get(kind, "#8A9099"),
     }
 
 
-def other_events(events: Sequence[Row], mode: Mode) -> list[Row]:
+def other_events(events: Sequence[Row], mode: Mode, *, row: int) -> list[Row]:
     """Rules for notes, forks, collapses and divergence."""
     rows: list[Row] = []
     for event in events:
@@ -83,6 +131,7 @@ def other_events(events: Sequence[Row], mode: Mode) -> list[Row]:
                     run=str(event["run_id"]),
                     label=label,
                     weight=0.6,
+                    row=row,
                 )
             )
     return rows

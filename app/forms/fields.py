@@ -8,24 +8,27 @@ import streamlit as st
 
 from engine import Setting
 
-BASIC = frozenset(
-    {
-        "task.operation",
-        "task.p",
-        "task.train_fraction",
-        "model.n_layers",
-        "model.d_model",
-        "model.n_heads",
-        "model.d_mlp",
-        "model.norm",
-        "optimizer.learning_rate",
-        "optimizer.weight_decay",
-        "training.steps",
-        "training.batch_size",
-        "training.seed",
-    }
-)
-"""Settings that are seen at once; the others are folded away under Advanced."""
+BASIC = {
+    "task": frozenset(
+        {
+            *("operation", "p", "group", "train_fraction", "phi", "n_entities", "n_relations"),
+            *("out_degree", "n_attributes", "n_values", "hops", "n_bits", "n_pairs", "n_queries"),
+            *("n_shots", "n_tasks", "upload", "n_relevant"),
+        }
+    ),
+    "model": frozenset(
+        {"n_layers", "d_model", "n_heads", "d_mlp", "norm", "mixers", "n_loops", "d_state"}
+    ),
+    "optimizer": frozenset({"learning_rate", "weight_decay", "grokfast"}),
+    "training": frozenset({"steps", "batch_size", "seed"}),
+}
+"""Settings that are seen at once, by section; the others are folded away under Advanced."""
+
+
+def is_basic(setting: Setting) -> bool:
+    """Whether a setting is seen at once."""
+    return setting.name in BASIC.get(setting.section, frozenset())
+
 
 NAMES = {
     "p": "modulus p",

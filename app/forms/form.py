@@ -1,14 +1,15 @@
 """How the whole form is laid out: sections, basic and advanced fields, sentences beside them."""
 
 from collections.abc import Mapping
+from functools import partial
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from app.forms import fields
+from app.forms import fields, groups
 from app.forms.draft import Draft
 from app.words import plain
-from engine import SECTIONS, Setting, kinds, settings_of
+from engine import SECTIONS, Setting, describe_kind, kinds, settings_of
 
 TITLES = {
     "task": "Task: what is learned",
@@ -27,8 +28,8 @@ def draw(draft: Draft) -> Slots:
             st.markdown(f"**{TITLES.get(section, section)}**")
             kind = _kind(draft, section, slots)
             settings = list(settings_of(section, kind))
-            basic = [setting for setting in settings if setting.dotted in fields.BASIC]
-            others = [setting for setting in settings if setting.dotted not in fields.BASIC]
+            basic = [setting for setting in settings if fields.is_basic(setting)]
+            others = [setting for setting in settings if not fields.is_basic(setting)]
             _grid(draft, basic, slots)
             if others:
                 changed = sum(setting.dotted in draft.changes for setting in others)
@@ -66,16 +67,25 @@ def _kind(draft: Draft, section: str, slots: Slots) -> str | None:
     if len(options) > 1:
         chosen = st.selectbox(
             "kind",
-            options,
-            index=options.index(present),
+            groups.ordered(section, options),
+            index=groups.ordered(section, options).index(present),
+            format_func=partial(groups.title, section),
             key=f"{section}.kind/{draft.generation}",
             help=f"`{section}.kind`",
         )
         slots[f"{section}.kind"] = st.empty()
+        if chosen in known:
+            st.caption(_described(section, chosen))
         if chosen != present:
             draft.put_kind(section, chosen)
             present = chosen
     return present if present in known else None
+
+
+def _described(section: str, kind: str) -> str:
+    about = describe_kind(section, kind)
+    source = f" *{plain(about.source)}.*" if about.source else ""
+    return plain(about.description) + source
 
 
 def _grid(draft: Draft, settings: list[Setting], slots: Slots) -> None:

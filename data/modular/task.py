@@ -6,6 +6,7 @@ For p = 5, addition and format `a b =`, the pair (3, 4) is the row [3, 4, 5] wit
 import numpy as np
 from jaxtyping import Int64
 
+from data.guessing import guessing
 from data.modular.formats import FORMATS, rows, token_names, vocab_size
 from data.modular.operations import answers, n_pairs, operands
 from data.modular.settings import ModularSettings, n_train
@@ -28,7 +29,7 @@ def build(settings: ModularSettings, *, seed: int) -> TaskData:
     if settings.pairs == "together":
         order = _partners_together(a, b, order, n_train(settings))
     train, test = order[: n_train(settings)], order[n_train(settings) :]
-    chance, majority = _guessing(labels)
+    chance, majority = guessing(labels)
     return TaskData(
         splits={
             "train": Split(tokens[train], targets[train]),
@@ -56,7 +57,7 @@ def sizes(settings: ModularSettings) -> TaskSizes:
         length=len(FORMATS[settings.format]),
         n_classes=p,
         n_read=1,
-        chance=_guessing(answers(settings.operation, a, b, p=p, seed=0))[0],
+        chance=guessing(answers(settings.operation, a, b, p=p, seed=0))[0],
     )
 
 
@@ -79,9 +80,3 @@ def _partners_together(a: Places, b: Places, order: Places, train_size: int) -> 
     trained[alone[:n_alone]] = True
     trained[paired[: (train_size - n_alone) // 2]] = True
     return np.concatenate([order[trained[group]], order[~trained[group]]])
-
-
-def _guessing(labels: Int64[np.ndarray, " N"]) -> tuple[float, float]:
-    """Accuracy of a uniform guess over the answers that occur, and of the most frequent one."""
-    counts = np.bincount(labels)
-    return 1.0 / int(np.count_nonzero(counts)), float(counts.max() / len(labels))

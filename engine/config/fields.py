@@ -1,5 +1,6 @@
 """Which settings exist: one description per dotted name, for messages, forms, flags and docs."""
 
+import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import UnionType
@@ -82,6 +83,25 @@ def kinds(section: str) -> dict[str, type[BaseModel]]:
         if "kind" in model.model_fields:
             found[str(model.model_fields["kind"].default)] = model
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a kind of task, model or optimiser is, as its settings' docstring says."""
+
+    name: str
+    description: str
+    """One sentence."""
+    source: str
+    """Where it was published; empty where nothing is named."""
+
+
+def describe_kind(section: str, kind: str) -> Kind:
+    """The first sentence and the source of the docstring of a kind's settings."""
+    text = " ".join((inspect.getdoc(kinds(section)[kind]) or "").split())
+    said, _, source = text.partition("Source: ")
+    sentence, _, _ = said.strip().partition(". ")
+    return Kind(kind, sentence.rstrip(".") + ".", source.strip().rstrip("."))
 
 
 def section_model(section: str, kind: str | None = None) -> type[BaseModel]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from data import task_sizes
 from engine.config import RunConfig
+from engine.models import ModelSettings
 
 _BYTES_PER_PARAMETER = 16
 """A float32 weight, its gradient and two moments."""
@@ -14,6 +15,10 @@ _ACTIVATIONS = 14
 """Float32 values that one example keeps per layer for the backward pass, in units of d_model."""
 _WORKER_BYTES = 350_000_000
 """A worker process with torch loaded, before it builds anything."""
+
+
+_NO_COST = frozenset({"operation", "pairs", "operand_zero"})
+"""Task settings that change neither the shapes nor the number of examples."""
 
 
 def estimate(config: RunConfig, runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -25,8 +30,7 @@ def estimate(config: RunConfig, runs: Sequence[Mapping[str, Any]]) -> dict[str, 
     parameters = config.model.n_parameters(sizes.vocabulary, sizes.length)
     rate, source = _rate(config, runs)
     batch = config.training.batch_size or sizes.train
-    kept = _ACTIVATIONS * config.model.d_model + 2 * config.model.d_mlp
-    activations = 4 * config.model.n_layers * sizes.length * kept
+    activations = 4 * sizes.length * _kept(config.model)
     return {
         **asdict(sizes),
         "parameters": parameters,
@@ -37,6 +41,13 @@ def estimate(config: RunConfig, runs: Sequence[Mapping[str, Any]]) -> dict[str, 
         "source": source,
         "seconds": None if rate is None else config.training.steps / rate,
     }
+
+
+def _kept(model: ModelSettings) -> int:
+    """Numbers that a token of an example keeps for the backward pass, over all layers."""
+    width = getattr(model, "d_mlp", 4 * model.d_model)
+    loops = getattr(model, "n_loops", 1)
+    return loops * model.n_layers * (_ACTIVATIONS * model.d_model + 2 * width)
 
 
 def _rate(config: RunConfig, runs: Sequence[Mapping[str, Any]]) -> tuple[float | None, str]:
@@ -54,10 +65,7 @@ def _rate(config: RunConfig, runs: Sequence[Mapping[str, Any]]) -> tuple[float |
 def _cost_key(tree: Mapping[str, Any]) -> tuple[Any, ...]:
     task, training = tree["task"], tree["training"]
     return (
-        task.get("kind"),
-        task.get("p"),
-        task.get("train_fraction"),
-        task.get("format"),
+        tuple(sorted((k, str(v)) for k, v in task.items() if k not in _NO_COST)),
         tuple(sorted((k, str(v)) for k, v in tree["model"].items())),
         tree["optimizer"]["kind"],
         *(training[k] for k in ("batch_size", "precision", "device", "threads", "compile")),

@@ -1,7 +1,38 @@
 """Which architectures exist: the union of their settings (no torch; networks are in `build`)."""
 
+from typing import Annotated
+
+from pydantic import Field
+
 from engine.models.gpt.settings import GPTSettings
+from engine.models.llama.settings import LlamaSettings
+from engine.models.lstm.settings import LSTMSettings
+from engine.models.mamba.settings import MambaSettings
+from engine.models.mamba2.settings import Mamba2Settings
+from engine.models.mlp.settings import MLPSettings
+from engine.models.rwkv4.settings import RWKV4Settings
+from engine.models.rwkv7.settings import RWKV7Settings
 
-ModelSettings = GPTSettings
+ModelSettings = Annotated[
+    GPTSettings
+    | MambaSettings
+    | Mamba2Settings
+    | RWKV4Settings
+    | LlamaSettings
+    | LSTMSettings
+    | MLPSettings
+    | RWKV7Settings,
+    Field(discriminator="kind"),
+]
 
-__all__ = ["GPTSettings", "ModelSettings"]
+__all__ = [
+    "GPTSettings",
+    "LSTMSettings",
+    "LlamaSettings",
+    "MLPSettings",
+    "Mamba2Settings",
+    "MambaSettings",
+    "ModelSettings",
+    "RWKV4Settings",
+    "RWKV7Settings",
+]

@@ -5,9 +5,25 @@ from typing import Any
 
 from engine.models import ModelSettings
 from engine.models.gpt.network import GPT
+from engine.models.llama.network import Llama
+from engine.models.lstm.network import LSTM
+from engine.models.mamba.network import Mamba
+from engine.models.mamba2.network import Mamba2
+from engine.models.mlp.network import MLP
 from engine.models.network import Network
+from engine.models.rwkv4.network import RWKV4
+from engine.models.rwkv7.network import RWKV7
 
-NETWORKS: Mapping[str, Callable[..., Network]] = {"gpt": GPT}
+NETWORKS: Mapping[str, Callable[..., Network]] = {
+    "gpt": GPT,
+    "llama": Llama,
+    "mamba": Mamba,
+    "mamba2": Mamba2,
+    "rwkv4": RWKV4,
+    "rwkv7": RWKV7,
+    "lstm": LSTM,
+    "mlp": MLP,
+}
 """(settings, vocab_size=, length=) → network, by kind."""
 
 

@@ -179,6 +179,10 @@ def _summary(row: Row, latest: Mapping[str, float], found: Sequence[Row]) -> Row
         "grokked_step": steps.get("grokked"),
         "collapsed_step": steps.get("collapsed"),
         "delay": delays[0] if delays else None,
+        "splits": sorted(splits),
+        "markers": [
+            {"split": marker.split, "kind": marker.kind, "step": marker.step} for marker in markers
+        ],
         "train_accuracy": latest.get("train/accuracy"),
         "test_accuracy": latest.get(f"{test}/accuracy"),
         "train_loss": latest.get("train/loss"),

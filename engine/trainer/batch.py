@@ -59,11 +59,11 @@ class Batch:
         training = [config.training for config in self.configs.values()]
         tasks = [
             with_label_noise(
-                build_task(some.task, seed=seed_of(each, "split")),
-                each.label_noise,
-                seed=seed_of(each, "split"),
+                build_task(config.task, seed=seed_of(config.training, "split")),
+                config.training.label_noise,
+                seed=seed_of(config.training, "split"),
             )
-            for each in training
+            for config in self.configs.values()
         ]
         self.feed = Feed(
             stack(tasks, "train", self.device),

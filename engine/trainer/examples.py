@@ -6,10 +6,12 @@ Shapes: ``R`` runs, ``N`` examples of a split, ``B`` examples of a step, ``T`` t
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 
 import torch
 from jaxtyping import Int64
 from torch import Tensor
+from torch.nn import functional as F
 
 from data import IGNORED, TaskData
 from engine.trainer.order import batch_of_step, permutation
@@ -25,23 +27,34 @@ Splits are in random order, so they are a fair sample; full-batch runs are measu
 
 @dataclass(frozen=True, slots=True)
 class Examples:
-    """Token rows and answers of several runs."""
+    """Token rows and answers of several runs.
+
+    Runs may have different numbers of rows: those past a run's own ask for no answer, and a run
+    that is computed alone does not see them.
+    """
 
     tokens: Int64[Tensor, "R B T"]
     targets: Int64[Tensor, "R B A"]
+    n_rows: tuple[int, ...]
+    """How many rows each run has, at most B."""
 
     def of(self, runs: slice | list[int]) -> "Examples":
-        """The examples of some runs."""
-        return Examples(self.tokens[runs], self.targets[runs])
+        """The examples of some runs, no longer than the longest of them."""
+        n_rows = self.n_rows[runs] if isinstance(runs, slice) else tuple(map(self._n, runs))
+        longest = max(n_rows)
+        return Examples(self.tokens[runs, :longest], self.targets[runs, :longest], n_rows)
 
     def at(self, places: slice) -> "Examples":
-        """Some examples of every run."""
-        return Examples(self.tokens[:, places], self.targets[:, places])
+        """Some examples of every run; `places` has no step."""
+        start, stop, _ = places.indices(self.tokens.shape[1])
+        n_rows = tuple(min(max(n - start, 0), stop - start) for n in self.n_rows)
+        return Examples(self.tokens[:, places], self.targets[:, places], n_rows)
 
     def parts(self, n: int) -> Iterator["Examples"]:
         """Cut into `n` nearly equal parts."""
-        pairs = zip(self.tokens.tensor_split(n, 1), self.targets.tensor_split(n, 1), strict=True)
-        return (Examples(tokens, targets) for tokens, targets in pairs if tokens.shape[1])
+        size, rest = divmod(self.tokens.shape[1], n)
+        ends = [0, *accumulate(size + (i < rest) for i in range(n))]
+        return (self.at(slice(*part)) for part in pairwise(ends) if part[0] < part[1])
 
     def chunks(self) -> Iterator["Examples"]:
         """Cut into parts that an evaluation takes at a time."""
@@ -51,14 +64,34 @@ class Examples:
         """How many answers are asked for, by run."""
         return (self.targets != IGNORED).sum((1, 2))
 
+    def _n(self, run: int) -> int:
+        return self.n_rows[run]
+
+
+Rows = tuple[Int64[Tensor, "_ T"], Int64[Tensor, "_ A"]]
+"""Token rows and answers of one run."""
+
+
+def joined(runs: Sequence[Rows]) -> Examples:
+    """The examples of several runs, those with fewer rows filled up with rows that ask nothing."""
+    n_rows = tuple(len(tokens) for tokens, _ in runs)
+    missing = [max(n_rows) - n for n in n_rows]
+    tokens = [
+        F.pad(tokens, (0, 0, 0, n)) if n else tokens
+        for (tokens, _), n in zip(runs, missing, strict=True)
+    ]
+    targets = [
+        F.pad(targets, (0, 0, 0, n), value=IGNORED) if n else targets
+        for (_, targets), n in zip(runs, missing, strict=True)
+    ]
+    return Examples(torch.stack(tokens), torch.stack(targets), n_rows)
+
 
 def stack(tasks: Sequence[TaskData], split: str, device: torch.device) -> Examples:
     """One split of every run, on the device."""
     splits = [task.splits[split] for task in tasks]
-    return Examples(
-        torch.stack([torch.from_numpy(s.tokens) for s in splits]).to(device),
-        torch.stack([torch.from_numpy(s.targets) for s in splits]).to(device),
-    )
+    every = joined([(torch.from_numpy(s.tokens), torch.from_numpy(s.targets)) for s in splits])
+    return Examples(every.tokens.to(device), every.targets.to(device), every.n_rows)
 
 
 class Feed:
@@ -67,31 +100,36 @@ class Feed:
     def __init__(self, train: Examples, *, batch_size: int, order_seeds: list[int]) -> None:
         self.train = train
         self.order_seeds = order_seeds
-        n = train.tokens.shape[1]
-        self.batch_size = batch_size if 0 < batch_size < n else n
-        self.full_batch = self.batch_size == n
-        self._epoch = -1
-        self._ordered = train
+        self.batch_size = batch_size
+        self.takes_all = tuple(not 0 < batch_size < n for n in train.n_rows)
+        """Which runs take all their rows at every step."""
+        self._epochs = [-1] * len(train.n_rows)
+        self._ordered: list[Rows] = [
+            (tokens[:n], targets[:n])
+            for tokens, targets, n in zip(train.tokens, train.targets, train.n_rows, strict=True)
+        ]
 
     def at(self, step: int) -> Examples:
         """The examples of update `step`, counted from 1."""
-        if self.full_batch:
+        if all(self.takes_all):
             return self.train
-        n = self.train.tokens.shape[1]
-        epoch, places = batch_of_step(step, n=n, batch_size=self.batch_size)
-        if epoch != self._epoch:
-            self._epoch, self._ordered = epoch, self._order(epoch)
-        return self._ordered.at(places)
+        taken: list[Rows] = []
+        for run, n in enumerate(self.train.n_rows):
+            places = slice(None)
+            if not self.takes_all[run]:
+                epoch, places = batch_of_step(step, n=n, batch_size=self.batch_size)
+                if epoch != self._epochs[run]:
+                    self._epochs[run], self._ordered[run] = epoch, self._order(run, epoch)
+            tokens, targets = self._ordered[run]
+            taken.append((tokens[places], targets[places]))
+        return joined(taken)
 
     def keep(self, rows: list[int]) -> "Feed":
         """The same feed for some of its runs."""
         seeds = [self.order_seeds[row] for row in rows]
         return Feed(self.train.of(rows), batch_size=self.batch_size, order_seeds=seeds)
 
-    def _order(self, epoch: int) -> Examples:
-        n, device = self.train.tokens.shape[1], self.train.tokens.device
-        orders = [permutation(n, order_seed=seed, epoch=epoch) for seed in self.order_seeds]
-        index = torch.stack(orders).to(device)[..., None]
-        return Examples(
-            self.train.tokens.take_along_dim(index, 1), self.train.targets.take_along_dim(index, 1)
-        )
+    def _order(self, run: int, epoch: int) -> Rows:
+        n, device = self.train.n_rows[run], self.train.tokens.device
+        order = permutation(n, order_seed=self.order_seeds[run], epoch=epoch).to(device)
+        return self.train.tokens[run, order], self.train.targets[run, order]

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from engine.measures.attention import N_PROBE
 from engine.optim.schedule import rate_at
-from engine.trainer.batch import Batch
+from engine.trainer.batch import Batch, Gradient
 from engine.trainer.events import Evaluated, Metrics, Snapshot
 from engine.trainer.examples import TRAIN_CAP, Examples
 
@@ -24,18 +24,13 @@ def evaluate(batch: Batch) -> tuple[Evaluated, list[int]]:
     of the examples of the next update, before anything is done to it. Where an average of the
     weights is kept, everything but `gradient_norm` is measured on that average.
     """
-    shared = batch.feed.full_batch and not batch.weights.averages
+    shared = any(batch.feed.takes_all) and not batch.weights.averages
     gradient = batch.gradient(with_accuracy=shared)
     found: dict[tuple[str, str], Tensor] = {
         ("", "weight_norm"): batch.weights.norm()[:, 0],
         ("", "gradient_norm"): batch.weights.gradient_norm()[:, 0],
     }
-    if gradient.accuracy is not None:
-        found["train", "loss"], found["train", "accuracy"] = gradient.loss, gradient.accuracy
-    else:
-        whole = batch.feed.train
-        train = whole if batch.feed.full_batch else whole.at(slice(0, TRAIN_CAP))
-        found["train", "loss"], found["train", "accuracy"] = _scores(batch, train)
+    found["train", "loss"], found["train", "accuracy"] = _train_scores(batch, gradient)
     for name, split in batch.held_out.items():
         found[name, "loss"], found[name, "accuracy"] = _scores(batch, split)
     # one copy to the host, and so one wait for the device
@@ -61,15 +56,36 @@ def photograph(batch: Batch, runs: Collection[int]) -> Snapshot:
 
     They are means over the first examples of the first held-out split, the same at each step.
     """
-    probe = next(iter(batch.held_out.values())).at(slice(0, N_PROBE)).tokens
-    by_group = [
-        batch.program.attention(group.leaves, probe[group.rows])
-        for group in batch.weights.shown_groups
-    ]
+    probe = next(iter(batch.held_out.values()))
+    by_group: list[Tensor] = []
+    for group in batch.weights.shown_groups:
+        seen = probe.of(group.rows)
+        tokens = seen.tokens[:, : min(N_PROBE, *seen.n_rows)]
+        by_group.append(batch.program.attention(group.leaves, tokens))
     maps = torch.cat(by_group).cpu().numpy()
     by_run = zip(batch.runs, maps, strict=True)
     arrays = {run: {"attention": heads} for run, heads in by_run if run in runs}
     return Snapshot(batch.step, "attention", arrays)
+
+
+def _train_scores(batch: Batch, gradient: Gradient) -> tuple[Tensor, Tensor]:
+    """Of the gradient's own pass where a run takes all its rows, of `TRAIN_CAP` rows elsewhere.
+
+    Where an average of the weights is kept, the gradient's pass says nothing of it.
+    """
+    takes_all = batch.feed.takes_all
+    if not any(takes_all):
+        return _scores(batch, batch.feed.train.at(slice(0, TRAIN_CAP)))
+    whole = (
+        _scores(batch, batch.feed.train)
+        if gradient.accuracy is None
+        else (gradient.loss, gradient.accuracy)
+    )
+    if all(takes_all):
+        return whole
+    loss, accuracy = _scores(batch, batch.feed.train.at(slice(0, TRAIN_CAP)))
+    taken = torch.tensor(takes_all, device=loss.device)
+    return torch.where(taken, whole[0], loss), torch.where(taken, whole[1], accuracy)
 
 
 def _scores(batch: Batch, examples: Examples) -> tuple[Tensor, Tensor]:

@@ -1,6 +1,6 @@
 """Markers, plateau and chance say what the engine detected, and nothing else."""
 
-from app.charts.markers import annotations, chance, markers, plateau
+from app.charts.markers import annotations, chance, label_rows, markers, plateau
 from app.charts.palette import MARKER_COLOURS
 from tests.app.recorded import run
 
@@ -30,6 +30,36 @@ def test_seeds_share_one_labelled_median_marker():
     labelled = [row["label"] for row in rows if row["label"].startswith("grokked")]
     assert labelled == ["grokked 800 (2 of 3)"]
     assert sum(row["kind"] == "grokked" for row in rows) == 3
+
+
+TWO_TESTS = run(
+    splits=["train", "test_ood", "test_id", "atomic_id"],
+    markers=[
+        {"split": "train", "kind": "memorised", "step": 80},
+        {"split": "test_id", "kind": "grokked", "step": 700},
+        {"split": "test_ood", "kind": "onset", "step": 690},
+        {"split": "test_ood", "kind": "grokked", "step": 1800},
+    ],
+)
+
+
+def test_each_test_split_has_markers_of_its_own_in_rows_that_do_not_meet():
+    rows = markers([TWO_TESTS], "split")
+    assert {row["label"] for row in rows} == {
+        "memorised 80",
+        "grokked ID 700",
+        "onset OOD 690",
+        "grokked OOD 1,800",
+    }
+    assert len({row["row"] for row in rows}) == 4
+    assert max(row["row"] for row in rows) < label_rows(TWO_TESTS["splits"])
+
+
+def test_seeds_of_two_test_splits_have_a_median_of_each():
+    rows = markers([TWO_TESTS, TWO_TESTS], "seeds")
+    labels = [row["label"] for row in rows if row["run"] == "median"]
+    assert "grokked ID 700" in labels
+    assert "grokked OOD 1,800" in labels
 
 
 def test_runs_that_never_memorised_have_no_plateau():

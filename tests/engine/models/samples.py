@@ -7,8 +7,24 @@ from torch import Tensor, nn
 
 from engine.models.build import build_model
 from tests.engine.models.gpt import variants as gpt
+from tests.engine.models.llama import variants as llama
+from tests.engine.models.lstm import variants as lstm
+from tests.engine.models.mamba import variants as mamba
+from tests.engine.models.mamba2 import variants as mamba2
+from tests.engine.models.mlp import variants as mlp
+from tests.engine.models.rwkv4 import variants as rwkv4
+from tests.engine.models.rwkv7 import variants as rwkv7
 
-SETTINGS: dict[str, Any] = {**gpt.SETTINGS}
+SETTINGS: dict[str, Any] = {
+    **gpt.SETTINGS,
+    **mamba.SETTINGS,
+    **mamba2.SETTINGS,
+    **rwkv4.SETTINGS,
+    **llama.SETTINGS,
+    **lstm.SETTINGS,
+    **mlp.SETTINGS,
+    **rwkv7.SETTINGS,
+}
 """Each kind lists its variants in its own folder; all of them are put through the contract."""
 
 V, T = 11, 5

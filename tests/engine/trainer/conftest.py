@@ -20,10 +20,11 @@ def configure() -> Configure:
         optimizer: dict[str, Any] | None = None,
         training: dict[str, Any] | None = None,
         model: dict[str, Any] | None = None,
+        task: dict[str, Any] | None = None,
     ) -> RunConfig:
         return RunConfig.model_validate(
             {
-                "task": {"kind": "modular", "p": 7, "train_fraction": 0.5},
+                "task": {"kind": "modular", "p": 7, "train_fraction": 0.5, **(task or {})},
                 "model": {
                     "kind": "gpt",
                     "d_model": 16,

@@ -12,6 +12,7 @@ def test_seeds_and_the_optimisers_numbers_may_differ(configure: Configure) -> No
         seed=7,
         optimizer={"learning_rate": 0.5, "weight_decay": 2.0, "betas": (0.5, 0.5), "clip_norm": 1},
         training={"split_seed": 3},
+        task={"train_fraction": 0.3},
     )
     assert shape_key(other) == shape_key(configure())
 

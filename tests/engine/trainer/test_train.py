@@ -79,6 +79,28 @@ def test_runs_of_a_batch_equal_the_same_runs_alone_bit_for_bit(
         assert ends_equal(batch.state(run), end)
 
 
+# 49 pairs: all at once; some runs wholly, others by batches; all by batches
+@pytest.mark.parametrize("batch_size", [0, 20, 8])
+def test_runs_with_different_shares_of_the_data_equal_the_same_runs_alone(
+    configure: Configure, batch_size: int
+) -> None:
+    configs = {
+        run: configure(
+            seed=run,
+            task={"train_fraction": 0.3 + 0.2 * run},
+            training={"batch_size": batch_size, "accumulate": 2},
+        )
+        for run in range(3)
+    }
+    batch = Batch.start(configs)
+    assert len(set(batch.feed.train.n_rows)) == 3
+    events = list(train(batch))
+    for run, config in configs.items():
+        curve, end = train_alone(config)
+        assert curves(events, run) == curve
+        assert ends_equal(batch.state(run), end)
+
+
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("batch_size", [0, 8])
 @pytest.mark.parametrize("stop", [1, 13])

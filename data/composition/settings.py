@@ -1,0 +1,134 @@
+"""Which knowledge graph is drawn, and how many of its composed facts are trained on."""
+
+from math import floor, sqrt
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from data.settings import Settings
+
+MAX_TRAIN = 10_000_000
+"""Training rows beyond which a task is refused."""
+_MARGIN = 6
+"""Standard deviations by which a drawn graph may have fewer composed facts than expected."""
+_FEWEST_HELD_OUT = 20
+"""Expected facts below which a held-out split could come out empty."""
+
+
+class CompositionSettings(Settings):
+    """Follow k relations from an entity: facts (h, r, t) are shown, their compositions asked."""
+
+    kind: Literal["composition"] = "composition"
+    n_entities: Annotated[int, Field(ge=20, le=10_000)] = 2000
+    """How many entities the graph has; every one is the head of `out_degree` facts."""
+    n_relations: Annotated[int, Field(ge=2, le=1000)] = 200
+    """How many relations exist."""
+    out_degree: Annotated[int, Field(ge=2, le=100)] = 20
+    """How many different relations lead from an entity, each to one entity drawn at random."""
+    hops: Annotated[int, Field(ge=2, le=4)] = 2
+    """How many relations an inferred fact composes."""
+    phi: Annotated[float, Field(ge=0.01, le=1000)] = 9.0
+    """Inferred facts that are trained on, for each atomic fact in distribution."""
+    ood_share: Annotated[float, Field(ge=0.01, le=0.5)] = 0.05
+    """The share of atomic facts that are trained on but never composed in training."""
+    holdout_share: Annotated[float, Field(ge=0.0001, le=0.5)] = 0.005
+    """The share of in-distribution inferred facts that is kept for testing."""
+    probes: Annotated[int, Field(ge=20, le=100_000)] = 3000
+    """The most rows of a held-out split."""
+    tokens_per_entity: Literal[1, 2] = 1
+    """Whether an entity is one token, or a first and a last name."""
+    n_names: Annotated[int, Field(ge=5, le=10_000)] = 50
+    """How many first and how many last names there are, where an entity has two tokens."""
+
+    @model_validator(mode="after")
+    def _the_graph_can_be_drawn(self) -> "CompositionSettings":
+        if self.out_degree > self.n_relations:
+            raise ValueError(
+                f"out_degree must be at most n_relations ({self.n_relations:,}), because an "
+                f"entity has each relation at most once, got {self.out_degree}; "
+                "lower it or raise n_relations"
+            )
+        if self.tokens_per_entity == 2 and self.n_names**2 < self.n_entities:
+            raise ValueError(
+                f"n_names must give every entity a pair of names of its own, got {self.n_names} "
+                f"({self.n_names**2:,} pairs) for {self.n_entities:,} entities; "
+                f"give at least {_root_above(self.n_entities)}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _the_splits_have_examples(self) -> "CompositionSettings":
+        largest = largest_phi(self)
+        if self.phi > largest:
+            raise ValueError(
+                f"phi must be at most {largest:g} with out_degree {self.out_degree} and hops "
+                f"{self.hops}, got {self.phi:g}; lower phi or raise out_degree"
+            )
+        if n_train(self) > MAX_TRAIN:
+            raise ValueError(
+                f"phi must leave at most {MAX_TRAIN:,} training rows, got {self.phi:g} "
+                f"({n_train(self):,} rows); lower phi, n_entities or out_degree"
+            )
+        ood = expected_inferred(self, ood=True)
+        if ood < _FEWEST_HELD_OUT:
+            raise ValueError(
+                f"ood_share must leave at least {_FEWEST_HELD_OUT} inferred facts out of "
+                f"distribution, got {self.ood_share:g} (about {ood:.1f} facts); "
+                "raise ood_share, n_entities or out_degree"
+            )
+        held = self.holdout_share * expected_inferred(self, ood=False)
+        if held < _FEWEST_HELD_OUT:
+            raise ValueError(
+                f"holdout_share must keep at least {_FEWEST_HELD_OUT} inferred facts for testing, "
+                f"got {self.holdout_share:g} (about {held:.1f} facts); "
+                "raise holdout_share, n_entities or out_degree"
+            )
+        return self
+
+
+def _root_above(n: int) -> int:
+    root = floor(sqrt(n))
+    return root if root * root >= n else root + 1
+
+
+def n_atomic(settings: CompositionSettings) -> int:
+    """How many atomic facts there are."""
+    return settings.n_entities * settings.out_degree
+
+
+def n_ood(settings: CompositionSettings) -> int:
+    """How many atomic facts are never composed in training."""
+    return round(settings.ood_share * n_atomic(settings))
+
+
+def n_train_inferred(settings: CompositionSettings) -> int:
+    """How many inferred facts are trained on."""
+    return round(settings.phi * (n_atomic(settings) - n_ood(settings)))
+
+
+def n_train(settings: CompositionSettings) -> int:
+    """How many rows are trained on: all atomic facts and phi times those in distribution."""
+    return n_atomic(settings) + n_train_inferred(settings)
+
+
+def expected_inferred(settings: CompositionSettings, *, ood: bool) -> float:
+    """How many inferred facts are expected whose atomic facts are all of one kind."""
+    first = n_ood(settings) if ood else n_atomic(settings) - n_ood(settings)
+    share = settings.ood_share if ood else 1 - settings.ood_share
+    return first * (settings.out_degree * share) ** (settings.hops - 1)
+
+
+def largest_phi(settings: CompositionSettings) -> float:
+    """The most inferred facts for each atomic one that every drawn graph can be expected to give.
+
+    Expected are (1 − holdout_share) · m^(hops − 1), m = out_degree · (1 − ood_share) being the
+    in-distribution facts of an entity. The number of drawn facts that stay in distribution
+    deviates at each bridge, weighted by how often the bridge is reached; six standard deviations
+    to first order are left off, and the result is rounded down to two decimals.
+    """
+    hops, share = settings.hops, 1 - settings.ood_share
+    m = settings.out_degree * share
+    reach = sum(m**-power for power in range(hops))
+    deviation = (hops - 1) * sqrt(m * (1 - share) * reach / settings.n_entities) / m
+    expected = (1 - settings.holdout_share) * m ** (hops - 1)
+    return max(0.0, floor(100 * expected * (1 - _MARGIN * deviation)) / 100)

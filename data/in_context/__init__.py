@@ -1,0 +1,1 @@
+"""Modular arithmetic learned from the examples of one row, after He, Doshi, Das & Gromov 2024."""

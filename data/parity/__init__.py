@@ -1,0 +1,1 @@
+"""Parity of a few bits among many, after Barak et al. 2022."""

@@ -1,0 +1,1 @@
+"""Products of permutations, after Power et al. 2022."""

@@ -1,0 +1,1 @@
+"""Recall of values by their keys, after Arora et al. 2024."""

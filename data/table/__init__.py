@@ -1,0 +1,1 @@
+"""Lookup in the user's own table."""

@@ -1,0 +1,1 @@
+"""Composition of facts over the user's own graph."""

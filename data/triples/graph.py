@@ -1,0 +1,88 @@
+"""What an upload of triples says: facts as tokens, and which of them are out of distribution."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from jaxtyping import Int64
+
+from data.errors import UploadRefused
+from data.triples.hops import Facts, Hops
+from data.uploads import shelf
+from data.uploads.parse import Table, parse
+from data.uploads.vocabulary import answers_first
+
+_OOD_SEED = 0
+"""Draws which facts are out of distribution, the same for every run on an upload."""
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """An uploaded graph, its names written as tokens, and what follows from its facts."""
+
+    id: Int64[np.ndarray, "I 3"]
+    """Facts in distribution."""
+
+    ood: Int64[np.ndarray, "O 3"]
+    """Facts that training composes with nothing."""
+
+    id_hops: Hops
+    """Inferred facts of facts that are all in distribution."""
+
+    ood_hops: Hops
+    """Inferred facts of facts that are all out of distribution."""
+
+    token_names: tuple[str, ...]
+    """Tails, the other entities, relations, PAD."""
+
+    n_tails: int
+    """Entities that are the tail of some fact: the answers."""
+
+
+@lru_cache(maxsize=2)
+def read_graph(sha256: str, *, header: bool, ood_share: float) -> Graph:
+    """The graph of an upload; the same for every seed, so that runs of a sweep share shapes.
+
+    Raises:
+        UploadRefused: the upload is not kept here, was changed, cannot be used, or no fact in it
+            leads on to another.
+    """
+    facts, names, n_tails = _as_tokens(parse(shelf.read(sha256), width=3, header=header))
+    is_ood = np.zeros(len(facts), dtype=bool)
+    order = np.random.default_rng(_OOD_SEED).permutation(len(facts))
+    is_ood[order[: round(ood_share * len(facts))]] = True
+    if not len(Hops.of(facts)):
+        raise UploadRefused(
+            "no fact in the upload leads on to another, so nothing follows from two of them; "
+            "some tails must be the head of another line"
+        )
+    return Graph(
+        id=facts[~is_ood],
+        ood=facts[is_ood],
+        id_hops=Hops.of(facts[~is_ood]),
+        ood_hops=Hops.of(facts[is_ood]),
+        token_names=names,
+        n_tails=n_tails,
+    )
+
+
+def _as_tokens(table: Table) -> tuple[Facts, tuple[str, ...], int]:
+    """Entities first, those that are a tail before the others; then relations, then PAD.
+
+    A name that is an entity and a relation becomes two tokens.
+    """
+    heads, relations, tails = table.cells.T
+    n = len(tails)
+    entities, ends = _renamed(table, np.concatenate([tails, heads]))
+    token, names, n_tails = answers_first(entities, ends[:n])
+    predicates, between = _renamed(table, relations)
+    facts = np.stack([token[ends[n:]], len(names) + between, token[ends[:n]]], axis=1)
+    return facts, (*names, *predicates, "PAD"), n_tails
+
+
+def _renamed(
+    table: Table, cells: Int64[np.ndarray, " N"]
+) -> tuple[tuple[str, ...], Int64[np.ndarray, " N"]]:
+    """Only the names that stand in `cells`, and the cells as places among them."""
+    used, places = np.unique(cells, return_inverse=True)
+    return tuple(table.names[place] for place in used), places.astype(np.int64)

@@ -1,0 +1,74 @@
+"""Where the user's data is kept: one file for each content, named by its SHA-256.
+
+A run's settings hold the name, so that they say exactly which bytes it was trained on. Uploads
+lie in `uploads/` of the lab's home; the examples that come with the lab are always there.
+"""
+
+import os
+from hashlib import sha256
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+
+from data.errors import UploadRefused
+
+MOST_BYTES = 128 * 2**20
+"""Largest upload that is kept."""
+
+_EXAMPLES = Path(__file__).parent / "examples"
+_ENVIRONMENT, _DEFAULT = "GROKKING_LAB_HOME", ".lab"
+
+
+def folder() -> Path:
+    """`uploads/` in `$GROKKING_LAB_HOME`, or in `.lab` of the current directory."""
+    home = Path(os.environ.get(_ENVIRONMENT) or _DEFAULT)
+    return home.expanduser().absolute() / "uploads"
+
+
+def keep(content: bytes, *, into: Path | None = None) -> str:
+    """Keep an upload, readable by the user alone, and return its name; twice is once.
+
+    Raises:
+        UploadRefused: it is larger than 128 MiB.
+    """
+    if len(content) > MOST_BYTES:
+        raise UploadRefused(
+            f"an upload may have at most {MOST_BYTES:,} bytes, got {len(content):,}; "
+            "split the file or shorten its names"
+        )
+    name, into = sha256(content).hexdigest(), into or folder()
+    into.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with NamedTemporaryFile(dir=into, suffix=".unfinished", delete=False) as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    Path(file.name).replace(into / f"{name}.csv")
+    return name
+
+
+def read(name: str, *, inside: Path | None = None) -> bytes:
+    """The bytes of an upload or example, checked against its name.
+
+    Raises:
+        UploadRefused: no such upload is kept, or its bytes were changed.
+    """
+    file = (inside or folder()) / f"{name}.csv"
+    if not file.is_file():
+        example = _examples().get(name)
+        if example is None:
+            raise UploadRefused(
+                f"no upload is kept under sha256 {name}; upload the file again on this machine, "
+                "or copy it into the lab's uploads/ folder"
+            )
+        return example
+    content = file.read_bytes()
+    if sha256(content).hexdigest() != name:
+        raise UploadRefused(
+            f"the upload {name[:12]}… was changed after it was kept, so runs on it could not be "
+            "repeated; upload the original file again"
+        )
+    return content
+
+
+def _examples() -> dict[str, bytes]:
+    contents = [file.read_bytes() for file in sorted(_EXAMPLES.glob("*.csv"))]
+    return {sha256(content).hexdigest(): content for content in contents}

@@ -1,0 +1,1 @@
+"""The LLaMA-style decoder: settings (no torch) and network."""

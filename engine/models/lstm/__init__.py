@@ -1,0 +1,1 @@
+"""The LSTM: settings (no torch) and network."""

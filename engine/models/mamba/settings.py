@@ -1,0 +1,70 @@
+"""Which Mamba network is built."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from data.settings import Settings
+
+
+class MambaSettings(Settings):
+    """A stack of selective state spaces: each channel keeps `d_state` decaying sums of its past.
+
+    Source: Gu and Dao 2023, section 3.
+    """
+
+    kind: Literal["mamba"] = "mamba"
+    n_layers: Annotated[int, Field(ge=1, le=48)] = 1
+    """Mixers, one after the other."""
+    d_model: Annotated[int, Field(ge=2, le=2048)] = 128
+    """Width of the residual stream."""
+    expand: Annotated[int, Field(ge=1, le=8)] = 2
+    """Channels of a mixer, in units of d_model."""
+    d_state: Annotated[int, Field(ge=1, le=256)] = 16
+    """Numbers that each channel remembers."""
+    d_conv: Annotated[int, Field(ge=1, le=16)] = 4
+    """Positions that the filter before the recurrence sees."""
+    dt_rank: Annotated[int, Field(ge=0, le=256)] = 0
+    """Inner width of the map to the channels' time steps; 0 is d_model / 16, rounded up."""
+    tied: bool = False
+    """Whether the unembedding is the transposed embedding."""
+    init_scale: Annotated[float, Field(ge=0.01, le=100.0)] = 1.0
+    """Factor on the initial weights of embedding, projections and unembedding."""
+
+    @property
+    def d_inner(self) -> int:
+        """Channels of a mixer."""
+        return self.expand * self.d_model
+
+    @property
+    def d_time_step(self) -> int:
+        """Inner width of the map to the time steps."""
+        return self.dt_rank or -(-self.d_model // 16)
+
+    @property
+    def d_mlp(self) -> int:
+        """Numbers kept for each token besides the stream's, halved; sizes the memory."""
+        return self.d_inner * (4 + self.d_state)
+
+    def n_parameters(self, vocab_size: int, length: int) -> int:  # noqa: ARG002
+        """How many numbers are trained."""
+        C, D, N, R = self.d_model, self.d_inner, self.d_state, self.d_time_step
+        projections = 2 * C * D + D * (R + 2 * N) + R * D + D + D * C
+        layer = C + projections + D * (self.d_conv + 1) + D * N + D
+        return self.n_layers * layer + C + vocab_size * C * (1 if self.tied else 2)
+
+    def flops_per_example(self, vocab_size: int, length: int, n_read: int) -> int:
+        """Operations that one more example costs a training step.
+
+        Counts the matrix products, two operations for a multiply-add, forward and backward (twice
+        the forward), for a batch that outnumbers the vocabulary: the first layer's input
+        projection is then shared by all examples, and only `n_read` positions are read out.
+        """
+        C, D, N, R = self.d_model, self.d_inner, self.d_state, self.d_time_step
+        total = n_read * C * vocab_size
+        for layer in range(self.n_layers):
+            rows = n_read if layer == self.n_layers - 1 else length
+            total += length * (D * (R + 2 * N) + R * D) + rows * (D * N + D * C)
+            if layer > 0:
+                total += length * 2 * C * D
+        return 6 * total

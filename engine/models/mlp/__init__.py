@@ -1,0 +1,1 @@
+"""The multi-layer perceptron on one-hot tokens: settings (no torch) and network."""

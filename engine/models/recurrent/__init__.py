@@ -1,0 +1,1 @@
+"""What recurrent networks share: layers, initial values and the residual stack of Mamba."""

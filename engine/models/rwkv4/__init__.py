@@ -1,0 +1,1 @@
+"""RWKV-4, a weighted average that forgets: settings (no torch) and network."""

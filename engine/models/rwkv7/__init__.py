@@ -1,0 +1,1 @@
+"""RWKV-7, whose state unlearns before it learns: settings (no torch) and network."""

@@ -1,0 +1,168 @@
+"""What in-context modular arithmetic delivers: hidden tasks found again by trying all of them."""
+
+import math
+from itertools import product
+
+import numpy as np
+import pytest
+
+from data import IGNORED, InContextSettings, TaskData, build_task, task_sizes
+from data.in_context.rectangles import seen_tasks
+from data.in_context.shots import accuracy_by_shot
+from tests.data.contract import assert_majority, assert_seeded, assert_sizes, assert_well_formed
+
+CASES = [
+    InContextSettings(p=7, n_shots=8, n_rectangles=3, train_size=120, test_size=60),
+    InContextSettings(
+        p=11, n_shots=12, n_rectangles=15, train_size=300, test_size=90, train_fraction=0.5
+    ),
+    InContextSettings(p=9, n_shots=10, n_unasked=0, n_rectangles=4, train_size=90, test_size=60),
+]
+every_case = pytest.mark.parametrize("settings", CASES, ids=lambda s: f"{s.p}|{s.n_rectangles}")
+Pair = tuple[int, int]
+
+
+def triples(row: list[int]) -> list[tuple[int, int, int]]:
+    """A row, three by three."""
+    return [(row[i], row[i + 1], row[i + 2]) for i in range(0, len(row), 3)]
+
+
+def tasks_of(row: list[int], p: int) -> set[Pair]:
+    """All (a, b) that explain every triple of a row."""
+    return {
+        (a, b)
+        for a, b in product(range(p), repeat=2)
+        if all((a * x + b * y) % p == z for x, y, z in triples(row))
+    }
+
+
+def inputs_of(task: TaskData, split: str) -> set[Pair]:
+    """The inputs (x, y) that occur in a split."""
+    rows = task.splits[split].tokens.tolist()
+    return {(x, y) for row in rows for x, y, _ in triples(row)}
+
+
+def certain_tasks(task: TaskData, split: str) -> list[Pair]:
+    """The tasks of those rows of a split that only one task explains."""
+    rows = task.splits[split].tokens.tolist()
+    found = [tasks_of(row, task.n_classes) for row in rows]
+    assert all(found)
+    return [next(iter(each)) for each in found if len(each) == 1]
+
+
+@every_case
+def test_some_task_explains_every_row_and_nearly_always_only_one(settings: InContextSettings):
+    task = build_task(settings, seed=0)
+    for name, split in task.splits.items():
+        assert len(certain_tasks(task, name)) > 0.9 * len(split)
+
+
+@every_case
+def test_answers_are_the_third_of_each_triple_after_the_unasked(settings: InContextSettings):
+    for split in build_task(settings, seed=0).splits.values():
+        for row, targets in zip(split.tokens.tolist(), split.targets.tolist(), strict=True):
+            answers = [z for _, _, z in triples(row)]
+            assert targets[settings.n_unasked :] == answers[settings.n_unasked :]
+            assert targets[: settings.n_unasked] == [IGNORED] * settings.n_unasked
+
+
+@every_case
+def test_answers_are_read_at_every_y_before_they_are_shown(settings: InContextSettings):
+    task = build_task(settings, seed=0)
+    assert task.read_at == tuple(3 * shot + 1 for shot in range(settings.n_shots))
+
+
+@every_case
+def test_tasks_are_seen_or_unseen_and_inputs_shown_or_held_out(settings: InContextSettings):
+    task = build_task(settings, seed=0)
+    seen, unseen = set(certain_tasks(task, "train")), set(certain_tasks(task, "test_ood"))
+    assert len(seen) == 4 * settings.n_rectangles
+    assert seen == set(certain_tasks(task, "train_id")) == set(certain_tasks(task, "test_id"))
+    assert not seen & (unseen | set(certain_tasks(task, "train_ood")))
+    shown, held_out = inputs_of(task, "train"), inputs_of(task, "test_id")
+    assert not shown & held_out
+    assert len(shown) + len(held_out) == settings.p**2
+    assert inputs_of(task, "train_id") | inputs_of(task, "train_ood") <= shown
+    assert inputs_of(task, "test_ood") <= held_out
+
+
+@every_case
+def test_no_input_occurs_twice_in_a_row(settings: InContextSettings):
+    for split in build_task(settings, seed=0).splits.values():
+        for row in split.tokens.tolist():
+            assert len({(x, y) for x, y, _ in triples(row)}) == settings.n_shots
+
+
+@every_case
+def test_the_task_keeps_the_contract(settings: InContextSettings):
+    task = build_task(settings, seed=0)
+    assert_well_formed(task)
+    assert_seeded(settings)
+    assert_sizes(settings)
+    assert_majority(task)
+    assert task.chance == 1 / settings.p
+
+
+@pytest.mark.parametrize(("p", "n_rectangles"), [(3, 1), (5, 3), (7, 6), (11, 15), (29, 105)])
+def test_seen_tasks_are_corners_of_rectangles_that_share_none(p: int, n_rectangles: int):
+    tasks = seen_tasks(n_rectangles, p=p, rng=np.random.default_rng(0)).tolist()
+    assert len(set(tasks)) == len(tasks) == 4 * n_rectangles
+    for corner in range(0, len(tasks), 4):
+        (a, b), (c, y), (x, d), (e, f) = (divmod(task, p) for task in tasks[corner : corner + 4])
+        assert a == c != x == e
+        assert b == d != y == f
+
+
+def test_every_task_has_its_share_of_the_training_rows():
+    settings = InContextSettings(p=7, n_shots=8, n_rectangles=2, train_size=84, test_size=60)
+    task = build_task(settings, seed=0)
+    found = certain_tasks(task, "train")
+    assert len(found) == 84
+    assert {found.count(each) for each in found} <= {10, 11}
+
+
+def test_the_papers_rows_have_96_tokens_of_29_residues():
+    sizes = task_sizes(InContextSettings())
+    assert (sizes.length, sizes.n_read, sizes.vocabulary) == (96, 32, 29)
+
+
+def test_accuracy_by_shot_is_taken_where_answers_are_asked():
+    targets = np.array([[IGNORED, 1, 2], [IGNORED, 3, 4], [IGNORED, 5, IGNORED]], dtype=np.int64)
+    predicted = np.array([[0, 1, 0], [0, 3, 4], [0, 0, IGNORED]], dtype=np.int64)
+    first, second, third = accuracy_by_shot(predicted, targets).tolist()
+    assert math.isnan(first)
+    assert (second, third) == (pytest.approx(2 / 3), 0.5)
+
+
+def test_solving_each_row_from_its_earlier_triples_is_exact_once_two_were_independent():
+    settings = InContextSettings(p=7, n_shots=8, n_rectangles=3, n_unasked=0, test_size=60)
+    split = build_task(settings, seed=0).splits["test_ood"]
+    predicted = np.array(
+        [
+            [
+                (min(tasks_of(row[: 3 * i], 7))[0] * x + min(tasks_of(row[: 3 * i], 7))[1] * y) % 7
+                for i, (x, y, _) in enumerate(triples(row))
+            ]
+            for row in split.tokens.tolist()
+        ],
+        dtype=np.int64,
+    )
+    accuracy = accuracy_by_shot(predicted, split.targets)
+    assert accuracy[0] < 0.5
+    assert accuracy[2] > 0.7
+    assert accuracy[4:].min() > 0.95
+
+
+def test_too_many_rectangles_are_refused():
+    with pytest.raises(ValueError, match=r"n_rectangles must be at most 105, .* p = 29, got 106"):
+        InContextSettings(n_rectangles=106)
+
+
+def test_more_shots_than_inputs_are_refused():
+    with pytest.raises(ValueError, match=r"n_shots = 32 .* leaves 39 to train on and 10 to test"):
+        InContextSettings(p=7, n_rectangles=3)
+
+
+def test_a_row_that_asks_for_nothing_is_refused():
+    with pytest.raises(ValueError, match=r"n_unasked must be less than n_shots, which is 2, got"):
+        InContextSettings(n_shots=2, n_unasked=2)

@@ -1,0 +1,33 @@
+"""The union of all tasks."""
+
+import pytest
+from pydantic import TypeAdapter
+
+from data import TaskSettings, build_task, task_sizes
+from engine.config import InvalidConfig, parse_config
+from engine.config.fields import kinds
+
+
+def test_settings_without_a_kind_are_modular():
+    assert (
+        parse_config({"task": {"p": 13}}).task
+        == parse_config({"task": {"kind": "modular", "p": 13}}).task
+    )
+
+
+def test_an_unknown_kind_is_answered_with_the_nearest():
+    with pytest.raises(InvalidConfig) as caught:
+        parse_config({"task": {"kind": "compositon"}})
+    assert str(caught.value) == "no task is called 'compositon'; did you mean 'composition'?"
+
+
+@pytest.mark.parametrize("kind", kinds("task"))
+def test_every_kind_can_be_launched_with_its_defaults(kind: str):
+    settings = TypeAdapter[TaskSettings](TaskSettings).validate_python({"kind": kind})
+    task, sizes = build_task(settings, seed=0), task_sizes(settings)
+    assert sizes.train == len(task.splits["train"])
+    held_out = sum(map(len, task.splits.values())) - sizes.train
+    assert sizes.test == pytest.approx(held_out, rel=0.02)
+    assert (sizes.vocabulary, sizes.length) == (task.vocab_size, task.length)
+    assert (sizes.n_classes, sizes.n_read) == (task.n_classes, len(task.read_at))
+    assert sizes.chance == pytest.approx(task.chance, rel=1e-6)

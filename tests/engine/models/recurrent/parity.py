@@ -1,0 +1,61 @@
+"""How a network is compared with the library that its state dict is named after."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from engine.models.build import build_model
+
+
+def perturb(model: nn.Module, *, scale: float = 0.05) -> None:
+    """Noise on every parameter, so that gains, biases and starts at zero count."""
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter += scale * torch.randn(parameter.shape, generator=generator)
+
+
+def rows(n_examples: int, length: int, vocab_size: int) -> Tensor:
+    generator = torch.Generator().manual_seed(1)
+    return torch.randint(vocab_size, (n_examples, length), generator=generator)
+
+
+def relative(difference: Tensor, scale: Tensor) -> float:
+    return float((difference.abs().max() / scale.abs().max()).detach())
+
+
+def ours(settings: Any, state: Mapping[str, Tensor], *, vocab_size: int, length: int) -> Any:
+    """Our network with the weights of the other, every name used."""
+    model = build_model(settings, vocab_size=vocab_size, length=length)
+    model.load_state_dict(state, strict=True)
+    return model
+
+
+def compare(model: Any, expected: Tensor, reference: nn.Module, tokens: Tensor) -> None:
+    """Logits within 1e-5 of their scale, every gradient within 1e-4 of its own."""
+    found = model(tokens, tuple(range(tokens.shape[1])))
+    assert relative(found - expected, expected) < 1e-5
+    weights = torch.randn(expected.shape, generator=torch.Generator().manual_seed(2))
+    (expected * weights).sum().backward()
+    (found * weights).sum().backward()
+    theirs = dict(reference.named_parameters())
+    for name, parameter in model.named_parameters():
+        gradient = theirs[name].grad
+        assert gradient is not None
+        assert parameter.grad is not None
+        assert relative(parameter.grad - gradient, gradient) < 1e-4, name
+
+
+def counted_flops(settings: Any, *, vocab_size: int, length: int, read: tuple[int, ...]) -> int:
+    """What one more example adds to the matrix products of forward and backward."""
+    model = build_model(settings, vocab_size=vocab_size, length=length)
+    model.reset(torch.Generator().manual_seed(0))
+    totals = list[int]()
+    for n_examples in (100, 101):
+        with FlopCounterMode(display=False) as counter:
+            model(rows(n_examples, length, vocab_size), read).sum().backward()
+        totals.append(counter.get_total_flops())
+    return totals[1] - totals[0]
