@@ -19,6 +19,8 @@ from data.permutation import task as permutation
 from data.permutation.settings import PermutationSettings
 from data.recall import task as recall
 from data.recall.settings import RecallSettings
+from data.search import task as search
+from data.search.settings import SearchSettings
 from data.table import task as table
 from data.table.settings import TableSettings
 from data.task import IGNORED, Split, TaskData, TaskSizes
@@ -40,6 +42,7 @@ TaskSettings = Annotated[
     | ParitySettings
     | PermutationSettings
     | RecallSettings
+    | SearchSettings
     | TableSettings
     | TriplesSettings,
     Field(discriminator="kind"),
@@ -67,6 +70,7 @@ TASKS: Mapping[str, Task] = {
     "parity": parity,
     "permutation": permutation,
     "recall": recall,
+    "search": search,
     "table": table,
     "triples": triples,
 }
@@ -93,6 +97,7 @@ __all__ = [
     "ParitySettings",
     "PermutationSettings",
     "RecallSettings",
+    "SearchSettings",
     "Split",
     "TableSettings",
     "TaskData",

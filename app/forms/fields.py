@@ -12,14 +12,14 @@ BASIC = {
     "task": frozenset(
         {
             *("operation", "p", "group", "train_fraction", "phi", "n_entities", "n_relations"),
-            *("out_degree", "n_attributes", "n_values", "hops", "n_bits", "n_pairs", "n_queries"),
-            *("n_shots", "n_tasks", "upload", "n_relevant"),
+            *("out_degree", "n_attributes", "n_values", "hops", "n_bits", "k", "n_pairs"),
+            *("n_queries", "n_shots", "sha256"),
         }
     ),
     "model": frozenset(
-        {"n_layers", "d_model", "n_heads", "d_mlp", "norm", "mixers", "n_loops", "d_state"}
+        {"n_layers", "d_model", "n_heads", "d_mlp", "norm", "n_kv_heads", "d_state"}
     ),
-    "optimizer": frozenset({"learning_rate", "weight_decay", "grokfast"}),
+    "optimizer": frozenset({"learning_rate", "weight_decay"}),
     "training": frozenset({"steps", "batch_size", "seed"}),
 }
 """Settings that are seen at once, by section; the others are folded away under Advanced."""

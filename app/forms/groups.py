@@ -5,18 +5,14 @@ from collections.abc import Sequence
 GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
     "task": {
         "arithmetic": ("modular", "in_context", "permutation", "parity"),
-        "facts": ("composition", "comparison", "search", "transfer"),
+        "facts": ("composition", "comparison"),
         "memory": ("recall",),
         "your own": ("triples", "table"),
     },
     "model": {
         "transformer": ("gpt", "llama"),
-        "shared and recurrent depth": ("universal", "trm"),
-        "memory": ("memory",),
-        "linear attention": ("linear_attention", "retnet", "gla", "deltanet", "gated_deltanet"),
         "state space": ("mamba", "mamba2"),
         "recurrent": ("rwkv4", "rwkv7", "lstm"),
-        "mixed": ("hybrid",),
         "no sequence": ("mlp",),
     },
     "optimizer": {"element by element": ("adamw", "adam", "sgd", "lion"), "by matrix": ("muon",)},

@@ -39,6 +39,14 @@ class CompositionSettings(Settings):
     """Whether an entity is one token, or a first and a last name."""
     n_names: Annotated[int, Field(ge=5, le=10_000)] = 50
     """How many first and how many last names there are, where an entity has two tokens."""
+    hop1_augmentation: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """The share of first hops of `test_ood` that training continues by other facts."""
+    hop1_k: Annotated[int, Field(ge=1, le=100)] = 18
+    """How many facts continue such a first hop."""
+    hop2_augmentation: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """The share of second hops of `test_ood` that training reaches by other facts."""
+    hop2_k: Annotated[int, Field(ge=1, le=100)] = 18
+    """How many facts reach such a second hop."""
 
     @model_validator(mode="after")
     def _the_graph_can_be_drawn(self) -> "CompositionSettings":
@@ -53,6 +61,12 @@ class CompositionSettings(Settings):
                 f"n_names must give every entity a pair of names of its own, got {self.n_names} "
                 f"({self.n_names**2:,} pairs) for {self.n_entities:,} entities; "
                 f"give at least {_root_above(self.n_entities)}"
+            )
+        if self.hops > 2 and (self.hop1_augmentation or self.hop2_augmentation):
+            raise ValueError(
+                "hop1_augmentation and hop2_augmentation must be 0 unless hops is 2, got "
+                f"{self.hop1_augmentation:g} and {self.hop2_augmentation:g} with hops "
+                f"{self.hops}; set hops to 2"
             )
         return self
 
@@ -107,7 +121,7 @@ def n_train_inferred(settings: CompositionSettings) -> int:
 
 
 def n_train(settings: CompositionSettings) -> int:
-    """How many rows are trained on: all atomic facts and phi times those in distribution."""
+    """How many rows are trained on, before augmentation: all atomic facts and the inferred."""
     return n_atomic(settings) + n_train_inferred(settings)
 
 

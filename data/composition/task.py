@@ -3,8 +3,9 @@
 Splits: `train` holds every atomic fact and, for each atomic fact in distribution, phi inferred
 ones; `test_id` inferred facts of the same atomic facts that are never trained on; `test_ood`
 inferred facts whose atomic facts are all out of distribution, so that each was trained on but
-composed with nothing; `atomic_id` and `atomic_ood` probe the memory of atomic facts, all of them
-trained on. Inferred facts of mixed parts are not used.
+composed with nothing (but by augmentation); `atomic_id` and `atomic_ood` probe the memory of
+atomic facts, all of them trained on. Inferred facts of mixed parts are used by augmentation alone,
+which leaves the graph and every held-out split as they are.
 
 The published format ends an answer with a token of its own, which is not asked for here.
 Source: Wang et al. 2024 (arXiv 2405.15071), section 3.1; two tokens: appendix C.
@@ -13,6 +14,7 @@ Source: Wang et al. 2024 (arXiv 2405.15071), section 3.1; two tokens: appendix C
 import numpy as np
 from jaxtyping import Int64
 
+from data.composition.augmentation import augmentation, expected_augmentation
 from data.composition.graph import Graph, Paths, draw_graph
 from data.composition.settings import (
     CompositionSettings,
@@ -54,15 +56,18 @@ def build(settings: CompositionSettings, *, seed: int) -> TaskData:
     trained, test_id = _in_distribution(settings, Paths(graph, known, settings.hops), rng, seed)
     test_ood = _out_of_distribution(settings, Paths(graph, unseen, settings.hops), rng, seed)
     atomic = _render(graph, tokens, np.arange(len(graph.head), dtype=np.int64)[:, None])
+    if settings.hops == 2:
+        trained = np.concatenate([trained, augmentation(settings, graph, seed=seed)])
     inferred = [_render(graph, tokens, paths) for paths in (trained, test_id, test_ood)]
     chance, majority = _guessing(inferred)
+    memory = [some(rng, _at(atomic, places), settings.probes) for places in (known, unseen)]
     return TaskData(
         splits={
             "train": joined(rng, atomic, inferred[0]),
             "test_id": inferred[1],
             "test_ood": inferred[2],
-            "atomic_id": some(rng, _at(atomic, known), settings.probes),
-            "atomic_ood": some(rng, _at(atomic, unseen), settings.probes),
+            "atomic_id": memory[0],
+            "atomic_ood": memory[1],
         },
         token_names=token_names(settings),
         n_classes=n_classes(settings),
@@ -79,9 +84,10 @@ def sizes(settings: CompositionSettings) -> TaskSizes:
     pools += [n_atomic(settings) - n_ood(settings), n_ood(settings)]
     test = sum(min(settings.probes, pool) for pool in pools)
     answers = settings.n_entities if settings.tokens_per_entity == 1 else settings.n_names
+    train = n_train(settings) + expected_augmentation(settings)
     return TaskSizes(
-        examples=n_train(settings) + test,
-        train=n_train(settings),
+        examples=train + test,
+        train=train,
         test=test,
         vocabulary=vocabulary(settings),
         length=length(settings),

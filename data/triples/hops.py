@@ -35,10 +35,14 @@ class Hops:
     @classmethod
     def of(cls, facts: Facts) -> "Hops":
         """The two-hop facts whose both hops are among `facts`."""
-        second = facts[np.argsort(facts[:, 0], kind="stable")]
-        begin = np.searchsorted(second[:, 0], facts[:, 2], side="left").astype(np.int64)
-        stop = np.searchsorted(second[:, 0], facts[:, 2], side="right").astype(np.int64)
-        return cls(facts, second, begin, np.cumsum(stop - begin))
+        degree = np.bincount(facts[:, 0], minlength=int(facts.max(initial=0)) + 1)
+        continuations = degree[facts[:, 2]]
+        return cls(
+            first=facts,
+            second=facts[np.argsort(facts[:, 0], kind="stable")],
+            begin=(np.cumsum(degree) - degree)[facts[:, 2]],
+            end=np.cumsum(continuations),
+        )
 
     def __len__(self) -> int:
         return int(self.end[-1]) if len(self.end) else 0

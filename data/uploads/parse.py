@@ -36,12 +36,20 @@ class Table:
     """Every name once, in the order in which they first occur."""
 
 
+class _Numbered(dict[str, int]):
+    """Names by their places: one that is new takes the next."""
+
+    def __missing__(self, name: str) -> int:
+        self[name] = place = len(self)
+        return place
+
+
 @dataclass(slots=True)
 class _Lines:
     """What was read, line by line; lines of another width are problems and have no row."""
 
     width: int
-    names: dict[str, int] = field(default_factory=dict[str, int])
+    names: _Numbered = field(default_factory=_Numbered)
     cells: "array[int]" = field(default_factory=lambda: array("q"))
     numbers: "array[int]" = field(default_factory=lambda: array("q"))
     first: list[LineProblem] = field(default_factory=list[LineProblem])
@@ -85,24 +93,22 @@ def _read(text: str, *, width: int | None, header: bool) -> _Lines:
     rows = _rows(text)
     if header:
         next(rows, None)
-    lines, names, n = None, dict[str, int](), 0
+    lines = None if width is None else _Lines(width)
     try:
         for line, fields in rows:
             if lines is None:
-                lines = _Lines(_width(line, fields) if width is None else width, names)
+                lines = _Lines(_width(line, fields))
             if len(fields) != lines.width:
                 lines.wrong(line, f"has {_fields(len(fields))} instead of {lines.width}")
-                continue
-            n += 1
-            if n > MOST_ROWS:
+            elif len(lines.numbers) == MOST_ROWS:
                 lines.wrong(line, f"is beyond the {MOST_ROWS:,} rows that can be used")
-                continue
-            lines.cells.extend([names.setdefault(cell.strip(), len(names)) for cell in fields])
-            lines.numbers.append(line)
+            else:
+                lines.cells.extend(map(lines.names.__getitem__, map(str.strip, fields)))
+                lines.numbers.append(line)
     except _Unquoted as error:
-        lines = lines or _Lines(width or 2, names)
+        lines = lines or _Lines(2)
         lines.wrong(error.line, f"cannot be read ({error})")
-    return lines or _Lines(width or 2, names)
+    return lines or _Lines(2)
 
 
 class _Unquoted(Exception):

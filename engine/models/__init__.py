@@ -12,6 +12,7 @@ from engine.models.mamba2.settings import Mamba2Settings
 from engine.models.mlp.settings import MLPSettings
 from engine.models.rwkv4.settings import RWKV4Settings
 from engine.models.rwkv7.settings import RWKV7Settings
+from engine.models.universal.settings import UniversalSettings
 
 ModelSettings = Annotated[
     GPTSettings
@@ -21,7 +22,8 @@ ModelSettings = Annotated[
     | LlamaSettings
     | LSTMSettings
     | MLPSettings
-    | RWKV7Settings,
+    | RWKV7Settings
+    | UniversalSettings,
     Field(discriminator="kind"),
 ]
 
@@ -35,4 +37,5 @@ __all__ = [
     "ModelSettings",
     "RWKV4Settings",
     "RWKV7Settings",
+    "UniversalSettings",
 ]

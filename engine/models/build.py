@@ -13,10 +13,12 @@ from engine.models.mlp.network import MLP
 from engine.models.network import Network
 from engine.models.rwkv4.network import RWKV4
 from engine.models.rwkv7.network import RWKV7
+from engine.models.universal.network import Universal
 
 NETWORKS: Mapping[str, Callable[..., Network]] = {
     "gpt": GPT,
     "llama": Llama,
+    "universal": Universal,
     "mamba": Mamba,
     "mamba2": Mamba2,
     "rwkv4": RWKV4,

@@ -9,21 +9,34 @@ from torch import Tensor, nn
 
 from engine.models.gpt.attention import Attention
 from engine.models.gpt.layers import MLP, Norm
-from engine.models.gpt.settings import GPTSettings
+from engine.models.gpt.settings import DecoderSettings
 from engine.models.positions import at_positions
 
 
 class Block(nn.Module):
-    """Attention and MLP, each around the residual stream."""
+    """Attention and MLP, each around the residual stream.
 
-    def __init__(self, settings: GPTSettings) -> None:
+    A block may lack one of the two, where layers share it, or its own keys and values.
+    """
+
+    def __init__(
+        self,
+        settings: DecoderSettings,
+        *,
+        attends: bool = True,
+        thinks: bool = True,
+        own_keys: bool = True,
+    ) -> None:
         super().__init__()
         self.norm = settings.norm
-        if settings.norm != "none":
+        if settings.norm != "none" and attends:
             self.ln_1 = Norm(settings.d_model)
+        if settings.norm != "none" and thinks:
             self.ln_2 = Norm(settings.d_model)
-        self.attn = Attention(settings)
-        self.mlp = MLP(settings)
+        if attends:
+            self.attn = Attention(settings, own_keys=own_keys)
+        if thinks:
+            self.mlp = MLP(settings)
 
     def attention_input(self, x: Float[Tensor, "*rows C"]) -> Float[Tensor, "*rows C"]:
         """What queries, keys and values are made of."""

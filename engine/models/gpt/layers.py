@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from engine.models.gpt.settings import GPTSettings
+from engine.models.gpt.settings import DecoderSettings
 
 
 def _gelu_tanh(x: Tensor) -> Tensor:
@@ -54,7 +54,7 @@ class Projection(nn.Module):
 class MLP(nn.Module):
     """Two projections with a non-linearity between them."""
 
-    def __init__(self, settings: GPTSettings) -> None:
+    def __init__(self, settings: DecoderSettings) -> None:
         super().__init__()
         self.activation = ACTIVATIONS[settings.activation]
         self.c_fc = Projection(settings.d_model, settings.d_mlp, bias=settings.mlp_bias)

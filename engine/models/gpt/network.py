@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from engine.models.gpt.block import Block
 from engine.models.gpt.layers import Norm, Weight, sinusoids
-from engine.models.gpt.settings import GPTSettings
+from engine.models.gpt.settings import DecoderSettings
 from engine.models.gpt.table import attend_by_table
 from engine.models.network import Network
 from engine.models.positions import at_positions
@@ -37,7 +37,7 @@ class GPT(Network):
 
     has_maps = True
 
-    def __init__(self, settings: GPTSettings, *, vocab_size: int, length: int) -> None:
+    def __init__(self, settings: DecoderSettings, *, vocab_size: int, length: int) -> None:
         super().__init__()
         C = settings.d_model
         self.settings = settings
@@ -45,12 +45,16 @@ class GPT(Network):
         stack: dict[str, nn.Module] = {"wte": Weight(vocab_size, C)}
         if settings.positions == "learned":
             stack["wpe"] = Weight(length, C)
-        stack["h"] = nn.ModuleList(Block(settings) for _ in range(settings.n_layers))
+        stack["h"] = nn.ModuleList(self.make_block(layer) for layer in range(settings.n_layers))
         if settings.norm == "pre":
             stack["ln_f"] = Norm(C)
         self.transformer = nn.ModuleDict(stack)
         if not settings.tied:
             self.lm_head = Weight(vocab_size, C)
+
+    def make_block(self, layer: int) -> Block:  # noqa: ARG002
+        """The parts of one layer."""
+        return Block(self.settings)
 
     @property
     def blocks(self) -> list[Block]:

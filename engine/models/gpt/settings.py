@@ -7,14 +7,9 @@ from pydantic import Field, model_validator
 from data.settings import Settings
 
 
-class GPTSettings(Settings):
-    """A decoder of attention and MLP blocks.
+class DecoderSettings(Settings):
+    """What the GPT-style decoders, shared and with memories or not, have in common."""
 
-    Source: Radford et al. 2019 (GPT-2); Nanda et al. 2023, appendix A (norm "none", no biases
-    in attention, untied).
-    """
-
-    kind: Literal["gpt"] = "gpt"
     n_layers: Annotated[int, Field(ge=1, le=48)] = 1
     """Blocks of attention and MLP."""
     d_model: Annotated[int, Field(ge=2, le=2048)] = 128
@@ -41,7 +36,7 @@ class GPTSettings(Settings):
     """Factor on all initial weights."""
 
     @model_validator(mode="after")
-    def _heads_share_the_width(self) -> "GPTSettings":
+    def _heads_share_the_width(self) -> "DecoderSettings":
         if self.d_model % self.n_heads:
             fitting = ", ".join(str(n) for n in range(1, 65) if self.d_model % n == 0)
             raise ValueError(
@@ -52,16 +47,40 @@ class GPTSettings(Settings):
 
     def n_parameters(self, vocab_size: int, length: int) -> int:
         """How many numbers are trained."""
+        blocks = self.n_layers * (self.attention_parameters() + self.mlp_parameters())
+        return blocks + self.outer_parameters(vocab_size, length)
+
+    def attention_parameters(self) -> int:
+        """How many numbers a layer's attention trains, with its norm."""
+        C = self.d_model
+        return 4 * C * C + (4 * C if self.attention_bias else 0) + self._norm_parameters()
+
+    def mlp_parameters(self) -> int:
+        """How many numbers a layer's MLP trains, with its norm."""
         C, F = self.d_model, self.d_mlp
-        attention = 4 * C * C + (4 * C if self.attention_bias else 0)
-        mlp = 2 * C * F + (F + C if self.mlp_bias else 0)
-        norms = 0 if self.norm == "none" else 4 * C
+        return 2 * C * F + (F + C if self.mlp_bias else 0) + self._norm_parameters()
+
+    def outer_parameters(self, vocab_size: int, length: int) -> int:
+        """How many numbers are trained outside the layers."""
+        C = self.d_model
         return (
-            self.n_layers * (attention + mlp + norms)
-            + vocab_size * C * (1 if self.tied else 2)
+            vocab_size * C * (1 if self.tied else 2)
             + (length * C if self.positions == "learned" else 0)
             + (2 * C if self.norm == "pre" else 0)
         )
+
+    def _norm_parameters(self) -> int:
+        return 0 if self.norm == "none" else 2 * self.d_model
+
+
+class GPTSettings(DecoderSettings):
+    """A decoder of attention and MLP blocks.
+
+    Source: Radford et al. 2019 (GPT-2); Nanda et al. 2023, appendix A (norm "none", no biases
+    in attention, untied).
+    """
+
+    kind: Literal["gpt"] = "gpt"
 
     def flops_per_example(self, vocab_size: int, length: int, n_read: int) -> int:
         """Operations that one more example costs a training step.

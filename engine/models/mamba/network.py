@@ -1,7 +1,7 @@
 """How Mamba reads a row: one step of its recurrence after the other.
 
 Shapes: ``B`` examples, ``T`` tokens, ``A`` read positions, ``C`` d_model, ``D`` d_inner,
-``N`` d_state.
+``N`` d_state, ``P`` width of the input projection.
 """
 
 import torch

@@ -1,7 +1,7 @@
 """How Mamba-2 reads a row: all positions at once, as attention whose weights decay.
 
 Shapes: ``B`` examples, ``T`` tokens, ``A`` read positions, ``C`` d_model, ``H`` heads,
-``P`` channels of a head, ``G`` groups, ``N`` d_state.
+``D`` channels of a head, ``G`` groups, ``N`` d_state, ``P`` width of the input projection.
 """
 
 import torch
@@ -29,6 +29,28 @@ def decays(log_decay: Float[Tensor, "B H T"], read: tuple[int, ...]) -> Float[Te
     return at_positions(kept.flatten(0, 1), read).unflatten(0, log_decay.shape[:2])
 
 
+def decaying_sums(
+    x: Float[Tensor, "B T H D"],
+    dt: Float[Tensor, "B T H"],
+    A: Float[Tensor, " H"],
+    written: Float[Tensor, "B T G N"],
+    asked: Float[Tensor, "B T G N"],
+    read: tuple[int, ...],
+    dtype: torch.dtype,
+) -> Float[Tensor, "B A H D"]:
+    """`asked`ₜ · hₜ at the positions `read`, with hₜ = exp(dtₜ A) hₜ₋₁ + dtₜ `written`ₜ xₜᵀ.
+
+    Products are taken in `dtype`, decays in the weights' type. Source: Dao and Gu 2024,
+    equation 16.
+    """
+    dt = dt.transpose(1, 2)
+    questions = at_positions(asked, read).transpose(1, 2).to(dtype)
+    scores = (questions @ written.transpose(1, 2).to(dtype).mT).to(x.dtype)
+    scores = scores.repeat_interleave(x.shape[2] // written.shape[2], 1)
+    weights = scores * decays(dt * A[:, None], read) * dt.unsqueeze(2)
+    return (weights.to(dtype) @ x.transpose(1, 2).to(dtype)).to(x.dtype).transpose(1, 2)
+
+
 class Mamba2Mixer(Mixer):
     """Filter, masked quadratic form of the recurrence, and gated norm."""
 
@@ -52,27 +74,18 @@ class Mamba2Mixer(Mixer):
         """See `Mixer.mix`."""
         gate, filtered, dt = projected.split(self.split_projected, -1)
         x, written, asked = F.silu(self.conv1d(filtered)).split(self.split_filtered, -1)
-        dt = F.softplus(dt + self.dt_bias).transpose(1, 2)
-        weights = self._scores(written, at_positions(asked, read), dtype)
-        weights = weights * decays(-dt * self.A_log.exp()[:, None], read) * dt.unsqueeze(2)
         x = x.unflatten(-1, (self.n_heads, -1))
-        mixed = (weights.to(dtype) @ x.transpose(1, 2).to(dtype)).to(x.dtype).transpose(1, 2)
+        mixed = decaying_sums(
+            x,
+            F.softplus(dt + self.dt_bias),
+            -self.A_log.exp(),
+            written.unflatten(-1, (self.n_groups, -1)),
+            asked.unflatten(-1, (self.n_groups, -1)),
+            read,
+            dtype,
+        )
         y = (mixed + at_positions(x, read) * self.D[:, None]).flatten(2)
         return self.out_proj(self.norm(y * F.silu(at_positions(gate, read))), dtype)
-
-    def _scores(
-        self,
-        written: Float[Tensor, "B T GN"],
-        asked: Float[Tensor, "B A GN"],
-        dtype: torch.dtype,
-    ) -> Float[Tensor, "B H A T"]:
-        """Products of what is asked at one position with what is written at another."""
-        written, asked = (
-            each.to(dtype).unflatten(-1, (self.n_groups, -1)).transpose(1, 2)
-            for each in (written, asked)
-        )
-        scores = (asked @ written.mT).to(self.A_log.dtype)
-        return scores.repeat_interleave(self.n_heads // self.n_groups, 1)
 
 
 class Mamba2(StateSpace):

@@ -2,8 +2,8 @@
 
 import pytest
 
-from app.forms import fields
-from engine import SECTIONS, RunConfig, Setting, apply, kinds, settings_of
+from app.forms import fields, groups
+from engine import SECTIONS, RunConfig, Setting, apply, describe_kind, kinds, settings_of
 
 SETTINGS = [
     setting
@@ -20,8 +20,17 @@ def test_every_setting_explains_itself(setting: Setting):
     assert fields.label(setting)
 
 
-def test_the_basic_settings_exist():
-    assert {setting.dotted for setting in SETTINGS} >= fields.BASIC
+@pytest.mark.parametrize("section", SECTIONS)
+def test_the_basic_settings_exist(section: str):
+    assert {s.name for s in SETTINGS if s.section == section} >= fields.BASIC[section]
+
+
+@pytest.mark.parametrize("section", ["task", "model", "optimizer"])
+def test_every_kind_is_in_one_group_and_says_what_it_is(section: str):
+    grouped = [kind for group in groups.GROUPS[section].values() for kind in group]
+    assert sorted(grouped) == sorted(kinds(section))
+    for kind in kinds(section):
+        assert len(describe_kind(section, kind).description) > 20
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from tests.engine.models.mamba2 import variants as mamba2
 from tests.engine.models.mlp import variants as mlp
 from tests.engine.models.rwkv4 import variants as rwkv4
 from tests.engine.models.rwkv7 import variants as rwkv7
+from tests.engine.models.universal import variants as universal
 
 SETTINGS: dict[str, Any] = {
     **gpt.SETTINGS,
@@ -24,6 +25,7 @@ SETTINGS: dict[str, Any] = {
     **lstm.SETTINGS,
     **mlp.SETTINGS,
     **rwkv7.SETTINGS,
+    **universal.SETTINGS,
 }
 """Each kind lists its variants in its own folder; all of them are put through the contract."""
 

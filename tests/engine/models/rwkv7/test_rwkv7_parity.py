@@ -44,8 +44,12 @@ def test_logits_equal_those_of_the_published_package(
 
 
 @pytest.mark.parametrize("T", [3, 17, 64])
-def test_logits_and_gradients_equal_those_of_a_slow_twin_in_float64(T: int):
+@pytest.mark.parametrize("repeated", [False, True], ids=["different", "repeated"])
+def test_logits_and_gradients_equal_those_of_a_slow_twin_in_float64(T: int, repeated: bool):
+    """Where a token repeats, all keys are alike, and gradients are differences of large sums."""
     model, tokens = network(T), rows(3, T, V)
+    if repeated:
+        tokens[0] = 3
     exact = {
         name: value.detach().double().requires_grad_() for name, value in model.named_parameters()
     }
@@ -59,7 +63,7 @@ def test_logits_and_gradients_equal_those_of_a_slow_twin_in_float64(T: int):
         gradient = exact[name].grad
         assert gradient is not None
         assert parameter.grad is not None
-        assert relative(parameter.grad - gradient, gradient) < 1e-4, name
+        assert relative(parameter.grad - gradient, gradient) < (1e-3 if repeated else 1e-4), name
 
 
 @pytest.mark.parametrize("n_layers", [1, 3])

@@ -1,0 +1,1 @@
+"""Comparisons that need other facts to be found first, after Wang et al. 2024, section 5."""

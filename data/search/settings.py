@@ -1,0 +1,90 @@
+"""How many entities are compared, and which share of the comparisons is shown."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from data.settings import Settings
+
+MAX_TRAIN = 10_000_000
+"""Training rows beyond which a task is refused."""
+_FEWEST_HELD_OUT = 20
+"""Expected comparisons below which a held-out split could come out empty."""
+
+
+class SearchSettings(Settings):
+    """Compare entities whose values are never shown, through comparisons with others."""
+
+    kind: Literal["search"] = "search"
+    n_entities: Annotated[int, Field(ge=20, le=2000)] = 1000
+    """How many entities have a value of every attribute."""
+    n_attributes: Annotated[int, Field(ge=1, le=100)] = 20
+    """How many attributes exist."""
+    n_values: Annotated[int, Field(ge=2, le=1000)] = 20
+    """How many values an attribute has, drawn uniformly."""
+    ood_share: Annotated[float, Field(ge=0.01, le=0.5)] = 0.1
+    """The share of entities, for each attribute anew, whose value is never shown."""
+    shown_share: Annotated[float, Field(ge=0.001, le=0.5)] = 0.03
+    """The share of comparisons with at least one known entity that is trained on."""
+    holdout_share: Annotated[float, Field(ge=0.001, le=0.5)] = 0.1
+    """The share of pairs of known entities that is kept for testing, in both orders."""
+    hard_per_label: Annotated[int, Field(ge=1, le=10_000)] = 50
+    """Hard queries for each of <, = and >; fewer where the rarest label has fewer."""
+    probes: Annotated[int, Field(ge=20, le=100_000)] = 3000
+    """The most rows of every other held-out split."""
+    labels: Literal["attribute", "shared"] = "attribute"
+    """Whether every attribute has labels <, =, > of its own, or all share three."""
+
+    @model_validator(mode="after")
+    def _the_splits_have_examples(self) -> "SearchSettings":
+        n, held = n_ood(self), self.holdout_share * n_compared(self)
+        unseen = self.n_attributes * n * (n - 1)
+        if unseen < _FEWEST_HELD_OUT:
+            raise ValueError(
+                f"ood_share must leave at least {_FEWEST_HELD_OUT} comparisons of unknown "
+                f"entities, got {self.ood_share:g} ({unseen} comparisons); "
+                "raise ood_share, n_entities or n_attributes"
+            )
+        if held < _FEWEST_HELD_OUT:
+            raise ValueError(
+                f"holdout_share must keep at least {_FEWEST_HELD_OUT} comparisons for testing, "
+                f"got {self.holdout_share:g} (about {held:.1f}); "
+                "raise holdout_share, n_entities or n_attributes"
+            )
+        if n_train(self) > MAX_TRAIN:
+            raise ValueError(
+                f"shown_share must leave at most {MAX_TRAIN:,} training rows, got "
+                f"{self.shown_share:g} ({n_train(self):,} rows); "
+                "lower shown_share, n_entities or n_attributes"
+            )
+        return self
+
+
+def n_ood(settings: SearchSettings) -> int:
+    """How many entities have a value of an attribute that is never shown."""
+    return round(settings.ood_share * settings.n_entities)
+
+
+def n_atomic_id(settings: SearchSettings) -> int:
+    """How many values are shown."""
+    return settings.n_attributes * (settings.n_entities - n_ood(settings))
+
+
+def n_compared(settings: SearchSettings) -> int:
+    """How many comparisons are of two known entities, in both orders."""
+    return n_atomic_id(settings) * (settings.n_entities - n_ood(settings) - 1)
+
+
+def n_trained_known(settings: SearchSettings) -> int:
+    """How many comparisons of two known entities are trained on."""
+    return round(settings.shown_share * (1 - settings.holdout_share) * n_compared(settings))
+
+
+def n_trained_mixed(settings: SearchSettings) -> int:
+    """How many comparisons of a known and an unknown entity are trained on."""
+    return round(settings.shown_share * 2 * n_atomic_id(settings) * n_ood(settings))
+
+
+def n_train(settings: SearchSettings) -> int:
+    """How many rows are trained on."""
+    return n_atomic_id(settings) + n_trained_known(settings) + n_trained_mixed(settings)
