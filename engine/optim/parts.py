@@ -45,18 +45,17 @@ def is_table(name: str) -> bool:
 
 def is_matrix(name: str, shape: tuple[int, ...]) -> bool:
     """Whether a parameter maps vectors to vectors: two dimensions, no table."""
-    return (
-        len(shape) == 2
-        and min(shape) > 1
-        and not is_table(name)
-        and name.rpartition(".")[-1] not in ONE_BY_ONE
-    )
+    return len(shape) == 2 and min(shape) > 1 and not is_table(name) and not _one_by_one(name)
+
+
+def _one_by_one(name: str) -> bool:
+    return name.rpartition(".")[-1] in ONE_BY_ONE
 
 
 def is_decayed(group: str, name: str, shape: tuple[int, ...]) -> bool:
     """Whether weight decay touches a parameter; see `decay_group`."""
     if group == "matrices":
-        return sum(size > 1 for size in shape) >= 2
+        return sum(size > 1 for size in shape) >= 2 and not _one_by_one(name)
     return group == "all" or not is_table(name)
 
 

@@ -69,22 +69,23 @@ def photograph(batch: Batch, runs: Collection[int]) -> Snapshot:
 
 
 def _train_scores(batch: Batch, gradient: Gradient) -> tuple[Tensor, Tensor]:
-    """Of all rows where a run takes all of them at every step, of `TRAIN_CAP` rows elsewhere.
+    """Of the gradient's own pass where a run takes all its rows, of `TRAIN_CAP` rows elsewhere.
 
-    The gradient's own pass has the former already, unless an average of the weights is shown.
+    Where an average of the weights is kept, the gradient's pass says nothing of it.
     """
-    train, takes_all = batch.feed.train, batch.feed.takes_all
-    whole = (gradient.loss, gradient.accuracy)
-    if any(takes_all) and whole[1] is None:
-        whole = _scores(batch, train)
+    takes_all = batch.feed.takes_all
+    if not any(takes_all):
+        return _scores(batch, batch.feed.train.at(slice(0, TRAIN_CAP)))
+    whole = (
+        _scores(batch, batch.feed.train)
+        if gradient.accuracy is None
+        else (gradient.loss, gradient.accuracy)
+    )
     if all(takes_all):
-        assert whole[1] is not None  # just measured, or asked of the gradient's pass
-        return whole[0], whole[1]
-    sampled = _scores(batch, train.at(slice(0, TRAIN_CAP)))
-    if whole[1] is None:
-        return sampled
-    chosen = torch.tensor(takes_all, device=sampled[0].device)
-    return torch.where(chosen, whole[0], sampled[0]), torch.where(chosen, whole[1], sampled[1])
+        return whole
+    loss, accuracy = _scores(batch, batch.feed.train.at(slice(0, TRAIN_CAP)))
+    taken = torch.tensor(takes_all, device=loss.device)
+    return torch.where(taken, whole[0], loss), torch.where(taken, whole[1], accuracy)
 
 
 def _scores(batch: Batch, examples: Examples) -> tuple[Tensor, Tensor]:

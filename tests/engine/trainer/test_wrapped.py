@@ -93,6 +93,23 @@ def test_a_run_with_an_average_is_measured_on_it(configure: Configure) -> None:
     assert plain["train"]["loss"] != pytest.approx(found["train"]["loss"])
 
 
+@pytest.mark.parametrize("batch_size", [0, 18])
+def test_an_average_is_measured_alike_whatever_share_of_the_data_others_take(
+    configure: Configure, batch_size: int
+) -> None:
+    configs = {
+        run: configure(
+            task={"train_fraction": 0.3 + 0.4 * run},
+            optimizer={"ema_decay": 0.8},
+            training={"batch_size": batch_size, "label_noise": 0.2 * run},
+        )
+        for run in range(2)
+    }
+    events = list(train(Batch.start(configs)))
+    for run, config in configs.items():
+        assert curves(events, run) == train_alone(config)[0]
+
+
 def test_a_fork_to_a_filter_keeps_the_moments_and_counts_anew(configure: Configure) -> None:
     batch = Batch.start({0: configure()})
     batch.advance(5)
