@@ -41,7 +41,8 @@ def keep(content: bytes, *, into: Path | None = None) -> str:
     """
     check_size(len(content))
     name, into = sha256(content).hexdigest(), into or folder()
-    into.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for each in (into.parent, into):
+        each.mkdir(mode=0o700, parents=True, exist_ok=True)
     with NamedTemporaryFile(dir=into, suffix=".unfinished", delete=False) as file:
         file.write(content)
         file.flush()
