@@ -24,19 +24,25 @@ def folder() -> Path:
     return home.expanduser().absolute() / "uploads"
 
 
+def check_size(n_bytes: int) -> None:
+    """Refuse an upload that is larger than 128 MiB."""
+    if n_bytes > MOST_BYTES:
+        raise UploadRefused(
+            f"an upload may have at most {MOST_BYTES:,} bytes, got {n_bytes:,}; "
+            "split the file or shorten its names"
+        )
+
+
 def keep(content: bytes, *, into: Path | None = None) -> str:
     """Keep an upload, readable by the user alone, and return its name; twice is once.
 
     Raises:
         UploadRefused: it is larger than 128 MiB.
     """
-    if len(content) > MOST_BYTES:
-        raise UploadRefused(
-            f"an upload may have at most {MOST_BYTES:,} bytes, got {len(content):,}; "
-            "split the file or shorten its names"
-        )
+    check_size(len(content))
     name, into = sha256(content).hexdigest(), into or folder()
-    into.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for each in (into.parent, into):
+        each.mkdir(mode=0o700, parents=True, exist_ok=True)
     with NamedTemporaryFile(dir=into, suffix=".unfinished", delete=False) as file:
         file.write(content)
         file.flush()

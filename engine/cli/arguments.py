@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from engine.cli import commands, running
+from engine.cli import commands, running, uploading
 from engine.errors import SettingsError
 
 Command = Callable[[argparse.Namespace], int]
@@ -44,6 +44,16 @@ def parser() -> argparse.ArgumentParser:
     export = _add(verbs, "export", commands.export, "write all points of runs to a file")
     export.add_argument("runs", type=int, nargs="+", metavar="RUN")
     export.add_argument("--to", required=True, metavar="FILE.{parquet,csv,json}")
+    upload = _add(verbs, "upload", uploading.upload, "check and keep data of your own")
+    upload.add_argument("file", metavar="FILE", help="rows of fields, separated by commas or tabs")
+    upload.add_argument(
+        "--as",
+        dest="kind",
+        choices=("table", "triples"),
+        default="table",
+        help="a table whose last field is the answer (default), or head, relation, tail",
+    )
+    upload.add_argument("--header", action="store_true", help="the first line names the columns")
     serve = _add(verbs, "serve", commands.serve_home, "the daemon, in the foreground")
     serve.add_argument(
         "--listen",

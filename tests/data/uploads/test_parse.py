@@ -108,6 +108,19 @@ def test_questions_of_many_fields_are_told_apart():
     assert "line 401 repeats line 7" in refused("\n".join([*lines, lines[6]]))
 
 
+def test_questions_that_differ_only_in_the_first_of_many_fields_are_told_apart():
+    lines = [[f"n{64 * row + place}" for place in range(64)] for row in range(4)]
+    lines.append(["n1", *lines[0][1:]])
+    assert len(rows("\n".join(map(",".join, lines)))) == 5
+
+
+def test_a_malformed_line_that_stands_twice_is_malformed_twice_and_no_repetition():
+    assert refused("a,r,b\n,r,b\n,r,b\n") == (
+        "the upload has 2 lines that cannot be used: line 2 has an empty field; "
+        "line 3 has an empty field"
+    )
+
+
 def test_a_million_rows_are_read():
     lines = (f"e{i % 50_000},r{i // 50_000},e{i * 7 % 50_000}" for i in range(1_000_000))
     table = parse("\n".join(lines).encode())

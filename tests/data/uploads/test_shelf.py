@@ -18,11 +18,12 @@ def test_what_was_kept_is_read_again_under_its_hash(tmp_path: Path):
 
 def test_an_upload_is_the_users_alone_and_kept_once(tmp_path: Path):
     for _ in range(2):
-        name = shelf.keep(b"a,b\n", into=tmp_path / "uploads")
-    files = list((tmp_path / "uploads").iterdir())
+        name = shelf.keep(b"a,b\n", into=tmp_path / "lab" / "uploads")
+    folder = tmp_path / "lab" / "uploads"
+    files = list(folder.iterdir())
     assert [file.name for file in files] == [f"{name}.csv"]
     assert files[0].stat().st_mode & 0o077 == 0
-    assert (tmp_path / "uploads").stat().st_mode & 0o077 == 0
+    assert all(each.stat().st_mode & 0o077 == 0 for each in (folder, folder.parent))
 
 
 def test_uploads_lie_in_the_labs_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -55,6 +55,20 @@ def test_the_runs_are_listed_shown_queried_and_exported(
     assert fork["parent_run"] == 1
 
 
+def test_data_of_ones_own_is_kept_and_the_printed_settings_name_it(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    file = tmp_path / "mine.csv"
+    file.write_text("a,r,b\nb,r,c\n")
+    settings = printed(capsys, "upload", str(file), "--as", "triples")["task"]
+    assert main(["upload", str(file), "--as", "triples"]) == 0
+    words = f"--set task.kind=triples --set task.sha256={settings['sha256']}"
+    assert capsys.readouterr().out.endswith(f"python -m engine run quick {words}\n")
+    file.write_text("a,r,b\na,r,c\n")
+    assert main(["upload", str(file), "--as", "triples"]) == 1
+    assert "line 2 contradicts line 1" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

@@ -1,0 +1,40 @@
+"""How an upload is taken in: every line checked first, so that only usable data is kept."""
+
+from pathlib import Path
+from typing import Literal
+
+from data.errors import UploadRefused
+from data.uploads import shelf
+from data.uploads.parse import parse
+
+UploadKind = Literal["table", "triples"]
+
+
+def take(
+    content: bytes, *, kind: UploadKind, header: bool = False, into: Path | None = None
+) -> dict[str, str | bool]:
+    """Check and keep an upload; returns the task settings that train on it, defaults left out.
+
+    Raises:
+        UploadRefused: it is too large or has lines that cannot be used; nothing was kept.
+    """
+    shelf.check_size(len(content))
+    parse(content, width=3 if kind == "triples" else None, header=header)
+    settings: dict[str, str | bool] = {"kind": kind, "sha256": shelf.keep(content, into=into)}
+    return settings | ({"header": True} if header else {})
+
+
+def take_file(file: Path, *, kind: UploadKind, header: bool = False) -> dict[str, str | bool]:
+    """`take` for a file, which is not read if it is too large.
+
+    Raises:
+        UploadRefused: also where the file cannot be read.
+    """
+    try:
+        shelf.check_size(file.stat().st_size)
+        content = file.read_bytes()
+    except OSError as error:
+        raise UploadRefused(
+            f"{file} cannot be read: {error.strerror}; name another file"
+        ) from None
+    return take(content, kind=kind, header=header)

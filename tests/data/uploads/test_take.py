@@ -1,0 +1,40 @@
+"""Only data that can be trained on is taken in, and what comes back trains on it."""
+
+from pathlib import Path
+
+import pytest
+
+from data import build_task
+from data.errors import UploadRefused
+from data.uploads.take import take, take_file
+from engine import parse_config
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A lab without uploads."""
+    monkeypatch.setenv("GROKKING_LAB_HOME", str(tmp_path / "lab"))
+    return tmp_path
+
+
+def test_the_settings_that_come_back_train_on_the_file(home: Path):
+    file = home / "sums.csv"
+    file.write_text(
+        "a,b,sum\n" + "".join(f"{a},{b},{a + b}\n" for a in range(9) for b in range(9))
+    )
+    config = parse_config({"task": take_file(file, kind="table", header=True)})
+    task = build_task(config.task, seed=0)
+    assert sum(map(len, task.splits.values())) == 81
+    assert task.n_classes == 17
+
+
+def test_a_table_that_is_no_list_of_triples_is_not_kept_as_one(home: Path):
+    with pytest.raises(UploadRefused, match="line 1 has 2 fields instead of 3"):
+        take(b"a,b\nb,c\n", kind="triples")
+    assert not (home / "lab").exists()
+    assert take(b"a,b\nb,c\n", kind="table")["kind"] == "table"
+
+
+def test_a_file_that_is_not_there_is_named(home: Path):
+    with pytest.raises(UploadRefused, match=r"nothing.csv cannot be read: No such file"):
+        take_file(home / "nothing.csv", kind="table")
