@@ -14,6 +14,8 @@ from data.modular.settings import ModularSettings
 from data.search import task as search
 from data.search.settings import SearchSettings
 from data.task import IGNORED, Split, TaskData, TaskSizes
+from data.transfer import task as transfer
+from data.transfer.settings import TransferSettings
 
 
 def _modular_unless_said(settings: Any) -> Any:
@@ -23,7 +25,7 @@ def _modular_unless_said(settings: Any) -> Any:
 
 
 TaskSettings = Annotated[
-    ModularSettings | CompositionSettings | ComparisonSettings | SearchSettings,
+    ModularSettings | CompositionSettings | ComparisonSettings | SearchSettings | TransferSettings,
     Field(discriminator="kind"),
     BeforeValidator(_modular_unless_said),
 ]
@@ -33,12 +35,14 @@ _BUILD: dict[str, Callable[..., TaskData]] = {
     "composition": composition.build,
     "comparison": comparison.build,
     "search": search.build,
+    "transfer": transfer.build,
 }
 _SIZES: dict[str, Callable[..., TaskSizes]] = {
     "modular": modular.sizes,
     "composition": composition.sizes,
     "comparison": comparison.sizes,
     "search": search.sizes,
+    "transfer": transfer.sizes,
 }
 
 
@@ -62,6 +66,7 @@ __all__ = [
     "TaskData",
     "TaskSettings",
     "TaskSizes",
+    "TransferSettings",
     "build_task",
     "task_sizes",
 ]
