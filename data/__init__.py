@@ -24,6 +24,8 @@ from data.search.settings import SearchSettings
 from data.table import task as table
 from data.table.settings import TableSettings
 from data.task import IGNORED, Split, TaskData, TaskSizes
+from data.transfer import task as transfer
+from data.transfer.settings import TransferSettings
 from data.triples import task as triples
 from data.triples.settings import TriplesSettings
 
@@ -44,6 +46,7 @@ TaskSettings = Annotated[
     | RecallSettings
     | SearchSettings
     | TableSettings
+    | TransferSettings
     | TriplesSettings,
     Field(discriminator="kind"),
     BeforeValidator(_modular_unless_said),
@@ -72,6 +75,7 @@ TASKS: Mapping[str, Task] = {
     "recall": recall,
     "search": search,
     "table": table,
+    "transfer": transfer,
     "triples": triples,
 }
 """The module of each kind."""
@@ -103,6 +107,7 @@ __all__ = [
     "TaskData",
     "TaskSettings",
     "TaskSizes",
+    "TransferSettings",
     "TriplesSettings",
     "build_task",
     "task_sizes",

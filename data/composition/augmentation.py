@@ -15,12 +15,10 @@ import numpy as np
 from jaxtyping import Int64
 
 from data.composition.graph import Graph
-from data.composition.settings import CompositionSettings, n_ood
+from data.composition.settings import GraphSettings, n_ood
 
 
-def augmentation(
-    settings: CompositionSettings, graph: Graph, *, seed: int
-) -> Int64[np.ndarray, "N 2"]:
+def augmentation(settings: GraphSettings, graph: Graph, *, seed: int) -> Int64[np.ndarray, "N 2"]:
     """The added two-hop paths, as places in the graph; no path occurs twice."""
     rng = np.random.default_rng([seed, 3])
     unseen, known = np.flatnonzero(graph.ood), np.flatnonzero(~graph.ood)
@@ -43,7 +41,7 @@ def augmentation(
     )
 
 
-def expected_augmentation(settings: CompositionSettings) -> int:
+def expected_augmentation(settings: GraphSettings) -> int:
     """How many paths `augmentation` is expected to add.
 
     An entity has binomially many facts out of distribution among its `out_degree`, and is the

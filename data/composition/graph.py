@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Bool, Int64
 
-from data.composition.settings import CompositionSettings, n_ood
+from data.composition.settings import GraphSettings, n_ood
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Graph:
     """Which facts are never composed in training."""
 
 
-def draw_graph(settings: CompositionSettings, *, seed: int) -> Graph:
+def draw_graph(settings: GraphSettings, *, seed: int) -> Graph:
     """The graph of a seed: relations without replacement, tails uniform over all entities.
 
     Self loops and repeated tails occur. Source: Wang et al. 2024, section 3.1.

@@ -15,10 +15,9 @@ _FEWEST_HELD_OUT = 20
 """Expected facts below which a held-out split could come out empty."""
 
 
-class CompositionSettings(Settings):
-    """Follow k relations from an entity: facts (h, r, t) are shown, their compositions asked."""
+class GraphSettings(Settings):
+    """A random knowledge graph, and which of its composed facts are trained on."""
 
-    kind: Literal["composition"] = "composition"
     n_entities: Annotated[int, Field(ge=20, le=10_000)] = 2000
     """How many entities the graph has; every one is the head of `out_degree` facts."""
     n_relations: Annotated[int, Field(ge=2, le=1000)] = 200
@@ -49,7 +48,7 @@ class CompositionSettings(Settings):
     """How many facts reach such a second hop."""
 
     @model_validator(mode="after")
-    def _the_graph_can_be_drawn(self) -> "CompositionSettings":
+    def _the_graph_can_be_drawn(self) -> "GraphSettings":
         if self.out_degree > self.n_relations:
             raise ValueError(
                 f"out_degree must be at most n_relations ({self.n_relations:,}), because an "
@@ -71,7 +70,7 @@ class CompositionSettings(Settings):
         return self
 
     @model_validator(mode="after")
-    def _the_splits_have_examples(self) -> "CompositionSettings":
+    def _the_splits_have_examples(self) -> "GraphSettings":
         largest = largest_phi(self)
         if self.phi > largest:
             raise ValueError(
@@ -100,39 +99,45 @@ class CompositionSettings(Settings):
         return self
 
 
+class CompositionSettings(GraphSettings):
+    """Follow k relations from an entity: facts (h, r, t) are shown, their compositions asked."""
+
+    kind: Literal["composition"] = "composition"
+
+
 def _root_above(n: int) -> int:
     root = floor(sqrt(n))
     return root if root * root >= n else root + 1
 
 
-def n_atomic(settings: CompositionSettings) -> int:
+def n_atomic(settings: GraphSettings) -> int:
     """How many atomic facts there are."""
     return settings.n_entities * settings.out_degree
 
 
-def n_ood(settings: CompositionSettings) -> int:
+def n_ood(settings: GraphSettings) -> int:
     """How many atomic facts are never composed in training."""
     return round(settings.ood_share * n_atomic(settings))
 
 
-def n_train_inferred(settings: CompositionSettings) -> int:
+def n_train_inferred(settings: GraphSettings) -> int:
     """How many inferred facts are trained on."""
     return round(settings.phi * (n_atomic(settings) - n_ood(settings)))
 
 
-def n_train(settings: CompositionSettings) -> int:
+def n_train(settings: GraphSettings) -> int:
     """How many rows are trained on, before augmentation: all atomic facts and the inferred."""
     return n_atomic(settings) + n_train_inferred(settings)
 
 
-def expected_inferred(settings: CompositionSettings, *, ood: bool) -> float:
+def expected_inferred(settings: GraphSettings, *, ood: bool) -> float:
     """How many inferred facts are expected whose atomic facts are all of one kind."""
     first = n_ood(settings) if ood else n_atomic(settings) - n_ood(settings)
     share = settings.ood_share if ood else 1 - settings.ood_share
     return first * (settings.out_degree * share) ** (settings.hops - 1)
 
 
-def largest_phi(settings: CompositionSettings) -> float:
+def largest_phi(settings: GraphSettings) -> float:
     """The most inferred facts for each atomic one that every drawn graph can be expected to give.
 
     Expected are (1 − holdout_share) · m^(hops − 1), m = out_degree · (1 − ood_share) being the

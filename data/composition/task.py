@@ -17,7 +17,7 @@ from jaxtyping import Int64
 from data.composition.augmentation import augmentation, expected_augmentation
 from data.composition.graph import Graph, Paths, draw_graph
 from data.composition.settings import (
-    CompositionSettings,
+    GraphSettings,
     expected_inferred,
     largest_phi,
     n_atomic,
@@ -43,7 +43,7 @@ from data.task import IGNORED, Split, TaskData, TaskSizes
 Places = Int64[np.ndarray, " N"]
 
 
-def build(settings: CompositionSettings, *, seed: int) -> TaskData:
+def build(settings: GraphSettings, *, seed: int) -> TaskData:
     """Draws the graph of the seed and its splits, each in random order.
 
     Raises:
@@ -53,13 +53,11 @@ def build(settings: CompositionSettings, *, seed: int) -> TaskData:
     tokens = draw_tokens(settings, seed=seed)
     rng = np.random.default_rng([seed, 2])
     known, unseen = np.flatnonzero(~graph.ood), np.flatnonzero(graph.ood)
-    trained, test_id = _in_distribution(settings, Paths(graph, known, settings.hops), rng, seed)
+    trained, test_id = in_distribution(settings, graph, rng, seed=seed)
     test_ood = _out_of_distribution(settings, Paths(graph, unseen, settings.hops), rng, seed)
-    atomic = _render(graph, tokens, np.arange(len(graph.head), dtype=np.int64)[:, None])
-    if settings.hops == 2:
-        trained = np.concatenate([trained, augmentation(settings, graph, seed=seed)])
-    inferred = [_render(graph, tokens, paths) for paths in (trained, test_id, test_ood)]
-    chance, majority = _guessing(inferred)
+    atomic = render(graph, tokens, np.arange(len(graph.head), dtype=np.int64)[:, None])
+    inferred = [render(graph, tokens, paths) for paths in (trained, test_id, test_ood)]
+    chance, majority = guessing_of(inferred)
     memory = [some(rng, _at(atomic, places), settings.probes) for places in (known, unseen)]
     return TaskData(
         splits={
@@ -77,7 +75,7 @@ def build(settings: CompositionSettings, *, seed: int) -> TaskData:
     )
 
 
-def sizes(settings: CompositionSettings) -> TaskSizes:
+def sizes(settings: GraphSettings) -> TaskSizes:
     """What `build` will deliver; the graph decides how many inferred facts there are to test."""
     held_out = round(settings.holdout_share * expected_inferred(settings, ood=False))
     pools = [held_out, round(expected_inferred(settings, ood=True))]
@@ -98,10 +96,11 @@ def sizes(settings: CompositionSettings) -> TaskSizes:
     )
 
 
-def _in_distribution(
-    settings: CompositionSettings, paths: Paths, rng: np.random.Generator, seed: int
+def in_distribution(
+    settings: GraphSettings, graph: Graph, rng: np.random.Generator, *, seed: int
 ) -> tuple[Int64[np.ndarray, "N K"], Int64[np.ndarray, "M K"]]:
-    """Paths to train on, and others to test on."""
+    """Paths to train on, those of augmentation last, and others to test on."""
+    paths = Paths(graph, np.flatnonzero(~graph.ood), settings.hops)
     wanted, held_out = n_train_inferred(settings), round(settings.holdout_share * len(paths))
     if wanted > len(paths) - held_out or not held_out:
         reachable = (len(paths) - held_out) / (n_atomic(settings) - n_ood(settings))
@@ -111,11 +110,14 @@ def _in_distribution(
         )
     n_test = min(settings.probes, held_out)
     drawn = distinct(rng, len(paths), n_test + wanted)
-    return paths.at(drawn[n_test:]), paths.at(drawn[:n_test])
+    trained, test_id = paths.at(drawn[n_test:]), paths.at(drawn[:n_test])
+    if settings.hops == 2:
+        trained = np.concatenate([trained, augmentation(settings, graph, seed=seed)])
+    return trained, test_id
 
 
 def _out_of_distribution(
-    settings: CompositionSettings, paths: Paths, rng: np.random.Generator, seed: int
+    settings: GraphSettings, paths: Paths, rng: np.random.Generator, seed: int
 ) -> Int64[np.ndarray, "M K"]:
     if not len(paths):
         raise DrawError(
@@ -125,7 +127,8 @@ def _out_of_distribution(
     return paths.at(distinct(rng, len(paths), min(settings.probes, len(paths))))
 
 
-def _render(graph: Graph, tokens: Tokens, paths: Int64[np.ndarray, "N K"]) -> Split:
+def render(graph: Graph, tokens: Tokens, paths: Int64[np.ndarray, "N K"]) -> Split:
+    """Rows of paths through the graph, one fact or `hops` of them long."""
     return tokens.render(graph.head[paths[:, 0]], graph.relation[paths], graph.tail[paths[:, -1]])
 
 
@@ -133,7 +136,7 @@ def _at(rows: Split, places: Places) -> Split:
     return Split(rows.tokens[places], rows.targets[places])
 
 
-def _guessing(inferred: list[Split]) -> tuple[float, float]:
+def guessing_of(inferred: list[Split]) -> tuple[float, float]:
     """Chance and majority of inferred answers; with two tokens, the mean of both names."""
     targets = np.concatenate([rows.targets for rows in inferred])
     asked = [column[column != IGNORED] for column in targets.T if (column != IGNORED).any()]

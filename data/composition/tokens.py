@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Int64
 
-from data.composition.settings import CompositionSettings
+from data.composition.settings import GraphSettings
 from data.task import IGNORED, Split
 
 
@@ -29,7 +29,7 @@ from data.task import IGNORED, Split
 class Tokens:
     """Renders facts for one drawn naming of the entities."""
 
-    settings: CompositionSettings
+    settings: GraphSettings
     entity: Int64[np.ndarray, "E W"]
     """The tokens of each entity."""
 
@@ -53,7 +53,7 @@ class Tokens:
         return Split(tokens.astype(np.int64), targets.astype(np.int64))
 
 
-def draw_tokens(settings: CompositionSettings, *, seed: int) -> Tokens:
+def draw_tokens(settings: GraphSettings, *, seed: int) -> Tokens:
     """One token for each entity, or a pair of names that no other entity has."""
     n = settings.n_entities
     if settings.tokens_per_entity == 1:
@@ -64,7 +64,7 @@ def draw_tokens(settings: CompositionSettings, *, seed: int) -> Tokens:
     return Tokens(settings, np.stack([first, settings.n_names + last], axis=1))
 
 
-def read_at(settings: CompositionSettings) -> tuple[int, ...]:
+def read_at(settings: GraphSettings) -> tuple[int, ...]:
     """The positions at which atomic and inferred answers are read."""
     width = settings.tokens_per_entity
     return tuple(
@@ -72,22 +72,22 @@ def read_at(settings: CompositionSettings) -> tuple[int, ...]:
     )
 
 
-def length(settings: CompositionSettings) -> int:
+def length(settings: GraphSettings) -> int:
     """How many tokens a row has."""
     return read_at(settings)[-1] + 1
 
 
-def n_classes(settings: CompositionSettings) -> int:
+def n_classes(settings: GraphSettings) -> int:
     """How many tokens can be answers."""
     return settings.n_entities if settings.tokens_per_entity == 1 else 2 * settings.n_names
 
 
-def vocabulary(settings: CompositionSettings) -> int:
+def vocabulary(settings: GraphSettings) -> int:
     """How many token ids exist; the last one pads."""
     return n_classes(settings) + settings.n_relations + 1
 
 
-def token_names(settings: CompositionSettings) -> tuple[str, ...]:
+def token_names(settings: GraphSettings) -> tuple[str, ...]:
     """What every token id means."""
     entities = [f"e{i}" for i in range(settings.n_entities)]
     names = [f"{part}{i}" for part in "fl" for i in range(settings.n_names)]

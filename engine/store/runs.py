@@ -18,7 +18,7 @@ from engine.store.rows import Row, fetch, first, now, numbers
 from engine.store.written import checked_name, checked_notes, checked_tags
 
 ENDED = ("paused", "finished", "stopped", "failed", "lost")
-_TEST_SPLITS = ("test", "test_id", "test_ood")
+_TEST_SPLITS = ("test", "test_id", "test_ood", "test_new_old")
 """Where a run has several test splits, the first of these stands for the run in lists."""
 _TABLES = ("metrics", "latest", "events", "snapshots", "checkpoints", "journals", "runs")
 

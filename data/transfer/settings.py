@@ -1,0 +1,62 @@
+"""How many new facts are taught, and how much of the old training is repeated with them."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from data.composition.settings import GraphSettings, n_atomic, n_ood, n_train_inferred
+
+_FEWEST_HELD_OUT = 20
+"""Expected facts below which a held-out split could come out empty."""
+
+
+class TransferSettings(GraphSettings):
+    """New facts on the graph of a composition run: are they composed as soon as they are known?
+
+    The graph and the tokens are those of `composition` with the same settings and split seed,
+    so that its weights can be trained on.
+    """
+
+    kind: Literal["transfer"] = "transfer"
+    n_new: Annotated[int, Field(ge=20, le=100_000)] = 2000
+    """How many new atomic facts there are, in pairs that can be composed."""
+    n_retained: Annotated[int, Field(ge=20, le=1_000_000)] = 8000
+    """How many old rows are trained on with them: atomic facts and all that use these."""
+
+    @model_validator(mode="after")
+    def _there_is_room_for_new_facts(self) -> "TransferSettings":
+        if self.hops != 2:
+            raise ValueError(f"hops must be 2 in transfer, got {self.hops}; set hops to 2")
+        if self.n_new % 2:
+            raise ValueError(
+                f"n_new must be even, because new facts come in pairs, got {self.n_new:,}; "
+                f"give {self.n_new - 1:,} or {self.n_new + 1:,}"
+            )
+        free = self.n_entities * (self.n_relations - self.out_degree)
+        if self.n_new > free:
+            raise ValueError(
+                f"n_new must be at most {free:,}, the unused pairs of an entity and a relation, "
+                f"got {self.n_new:,}; lower n_new or out_degree, or raise n_relations"
+            )
+        old = n_atomic(self) - n_ood(self) + n_train_inferred(self)
+        if self.n_retained > old:
+            raise ValueError(
+                f"n_retained must be at most {old:,}, the old rows in distribution, got "
+                f"{self.n_retained:,}; lower n_retained or raise phi"
+            )
+        if expected_mixed(self) < _FEWEST_HELD_OUT:
+            raise ValueError(
+                f"n_retained must keep facts that compose with new ones at least "
+                f"{_FEWEST_HELD_OUT} times, got {self.n_retained:,} (about "
+                f"{expected_mixed(self):.1f} times); raise n_retained or n_new, or lower phi"
+            )
+        return self
+
+
+def expected_mixed(settings: TransferSettings) -> float:
+    """About how often a new fact and a kept old one compose, in one order of the two.
+
+    With a kept fact come the trained facts that use it, about 2 phi of them.
+    """
+    kept = settings.n_retained / (1 + 2 * settings.phi)
+    return settings.n_new * kept / settings.n_entities
