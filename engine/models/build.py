@@ -6,6 +6,7 @@ from typing import Any
 from engine.models import ModelSettings
 from engine.models.gpt.network import GPT
 from engine.models.llama.network import Llama
+from engine.models.memory.network import Memory
 from engine.models.network import Network
 from engine.models.universal.network import Universal
 
@@ -13,6 +14,7 @@ NETWORKS: Mapping[str, Callable[..., Network]] = {
     "gpt": GPT,
     "llama": Llama,
     "universal": Universal,
+    "memory": Memory,
 }
 """(settings, vocab_size=, length=) → network, by kind."""
 

@@ -8,9 +8,15 @@ from torch import Tensor, nn
 from engine.models.build import build_model
 from tests.engine.models.gpt import variants as gpt
 from tests.engine.models.llama import variants as llama
+from tests.engine.models.memory import variants as memory
 from tests.engine.models.universal import variants as universal
 
-SETTINGS: dict[str, Any] = {**gpt.SETTINGS, **llama.SETTINGS, **universal.SETTINGS}
+SETTINGS: dict[str, Any] = {
+    **gpt.SETTINGS,
+    **llama.SETTINGS,
+    **universal.SETTINGS,
+    **memory.SETTINGS,
+}
 """Each kind lists its variants in its own folder; all of them are put through the contract."""
 
 V, T = 11, 5
