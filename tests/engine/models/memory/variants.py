@@ -17,8 +17,8 @@ SETTINGS = {
         n_memory_kv=0,
         product_key_layer=1,
         n_sub_keys=5,
-        d_memory_query=8,
-        init_scale=3.0,
+        d_memory_query=16,
+        init_scale=2.5,
     ),
     "all memories": MemorySettings(
         n_layers=2,
