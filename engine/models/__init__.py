@@ -7,10 +7,19 @@ from pydantic import Field
 from engine.models.gpt.settings import GPTSettings
 from engine.models.llama.settings import LlamaSettings
 from engine.models.memory.settings import MemorySettings
+from engine.models.trm.settings import TRMSettings
 from engine.models.universal.settings import UniversalSettings
 
 ModelSettings = Annotated[
-    GPTSettings | LlamaSettings | UniversalSettings | MemorySettings, Field(discriminator="kind")
+    GPTSettings | LlamaSettings | UniversalSettings | MemorySettings | TRMSettings,
+    Field(discriminator="kind"),
 ]
 
-__all__ = ["GPTSettings", "LlamaSettings", "MemorySettings", "ModelSettings", "UniversalSettings"]
+__all__ = [
+    "GPTSettings",
+    "LlamaSettings",
+    "MemorySettings",
+    "ModelSettings",
+    "TRMSettings",
+    "UniversalSettings",
+]

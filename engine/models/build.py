@@ -8,6 +8,7 @@ from engine.models.gpt.network import GPT
 from engine.models.llama.network import Llama
 from engine.models.memory.network import Memory
 from engine.models.network import Network
+from engine.models.trm.network import TRM
 from engine.models.universal.network import Universal
 
 NETWORKS: Mapping[str, Callable[..., Network]] = {
@@ -15,6 +16,7 @@ NETWORKS: Mapping[str, Callable[..., Network]] = {
     "llama": Llama,
     "universal": Universal,
     "memory": Memory,
+    "trm": TRM,
 }
 """(settings, vocab_size=, length=) → network, by kind."""
 

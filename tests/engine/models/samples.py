@@ -9,6 +9,7 @@ from engine.models.build import build_model
 from tests.engine.models.gpt import variants as gpt
 from tests.engine.models.llama import variants as llama
 from tests.engine.models.memory import variants as memory
+from tests.engine.models.trm import variants as trm
 from tests.engine.models.universal import variants as universal
 
 SETTINGS: dict[str, Any] = {
@@ -16,6 +17,7 @@ SETTINGS: dict[str, Any] = {
     **llama.SETTINGS,
     **universal.SETTINGS,
     **memory.SETTINGS,
+    **trm.SETTINGS,
 }
 """Each kind lists its variants in its own folder; all of them are put through the contract."""
 
