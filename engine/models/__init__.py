@@ -9,9 +9,11 @@ from engine.models.llama.settings import LlamaSettings
 from engine.models.lstm.settings import LSTMSettings
 from engine.models.mamba.settings import MambaSettings
 from engine.models.mamba2.settings import Mamba2Settings
+from engine.models.memory.settings import MemorySettings
 from engine.models.mlp.settings import MLPSettings
 from engine.models.rwkv4.settings import RWKV4Settings
 from engine.models.rwkv7.settings import RWKV7Settings
+from engine.models.trm.settings import TRMSettings
 from engine.models.universal.settings import UniversalSettings
 
 ModelSettings = Annotated[
@@ -23,7 +25,9 @@ ModelSettings = Annotated[
     | LSTMSettings
     | MLPSettings
     | RWKV7Settings
-    | UniversalSettings,
+    | UniversalSettings
+    | MemorySettings
+    | TRMSettings,
     Field(discriminator="kind"),
 ]
 
@@ -34,8 +38,10 @@ __all__ = [
     "MLPSettings",
     "Mamba2Settings",
     "MambaSettings",
+    "MemorySettings",
     "ModelSettings",
     "RWKV4Settings",
     "RWKV7Settings",
+    "TRMSettings",
     "UniversalSettings",
 ]

@@ -9,16 +9,20 @@ from engine.models.llama.network import Llama
 from engine.models.lstm.network import LSTM
 from engine.models.mamba.network import Mamba
 from engine.models.mamba2.network import Mamba2
+from engine.models.memory.network import Memory
 from engine.models.mlp.network import MLP
 from engine.models.network import Network
 from engine.models.rwkv4.network import RWKV4
 from engine.models.rwkv7.network import RWKV7
+from engine.models.trm.network import TRM
 from engine.models.universal.network import Universal
 
 NETWORKS: Mapping[str, Callable[..., Network]] = {
     "gpt": GPT,
     "llama": Llama,
     "universal": Universal,
+    "trm": TRM,
+    "memory": Memory,
     "mamba": Mamba,
     "mamba2": Mamba2,
     "rwkv4": RWKV4,

@@ -94,8 +94,12 @@ class GPT(Network):
                 x = attend_by_table(self.rows(T), tokens, block, queries, dtype)
             else:
                 x = block.attend(self.embed(tokens), queries, dtype)
-            x = block.think(x, dtype)
+            x = self.think(x, layer)
         return self.logits(x if self.savings else at_positions(x, read))
+
+    def think(self, x: Float[Tensor, "B A C"], layer: int) -> Float[Tensor, "B A C"]:
+        """The residual stream after a layer's MLP."""
+        return self.blocks[layer].think(x, self.matmul_dtype)
 
     def embed(self, tokens: Int[Tensor, "B T"]) -> Float[Tensor, "B T C"]:
         """Token plus position."""
@@ -120,7 +124,7 @@ class GPT(Network):
         for layer, block in enumerate(self.blocks):
             maps.append(block.attn.heads(block.attention_input(x), everywhere, dtype)[0])
             if layer < len(self.blocks) - 1:
-                x = block.think(block.attend(x, everywhere, dtype), dtype)
+                x = self.think(block.attend(x, everywhere, dtype), layer)
         return torch.stack(maps)
 
     @torch.no_grad()

@@ -11,9 +11,11 @@ from tests.engine.models.llama import variants as llama
 from tests.engine.models.lstm import variants as lstm
 from tests.engine.models.mamba import variants as mamba
 from tests.engine.models.mamba2 import variants as mamba2
+from tests.engine.models.memory import variants as memory
 from tests.engine.models.mlp import variants as mlp
 from tests.engine.models.rwkv4 import variants as rwkv4
 from tests.engine.models.rwkv7 import variants as rwkv7
+from tests.engine.models.trm import variants as trm
 from tests.engine.models.universal import variants as universal
 
 SETTINGS: dict[str, Any] = {
@@ -26,6 +28,8 @@ SETTINGS: dict[str, Any] = {
     **mlp.SETTINGS,
     **rwkv7.SETTINGS,
     **universal.SETTINGS,
+    **memory.SETTINGS,
+    **trm.SETTINGS,
 }
 """Each kind lists its variants in its own folder; all of them are put through the contract."""
 

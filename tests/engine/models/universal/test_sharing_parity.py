@@ -134,7 +134,7 @@ def test_one_looped_layer_equals_x_transformers_tied_layers(tokens: Tensor):
     model.load_state_dict(as_ours(theirs, 16))
     expected = theirs(tokens)
     difference = (model(tokens, EVERYWHERE) - expected).abs().max() / expected.abs().max()
-    assert float(difference) < 1e-6  # their softmax is taken in float32
+    assert difference < 1e-6  # their softmax is taken in float32
 
 
 @pytest.mark.parametrize("settings", SETTINGS.values(), ids=list(SETTINGS))

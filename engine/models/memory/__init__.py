@@ -1,0 +1,1 @@
+"""The decoder with learned memories: settings (no torch) and network."""

@@ -1,0 +1,1 @@
+"""The two-level recursive net: settings (no torch) and network."""
