@@ -1,7 +1,32 @@
 """Which architectures exist: the union of their settings (no torch; networks are in `build`)."""
 
+from typing import Annotated
+
+from pydantic import Field
+
 from engine.models.gpt.settings import GPTSettings
+from engine.models.mixers.settings.deltanet import DeltaNetSettings
+from engine.models.mixers.settings.gated_deltanet import GatedDeltaNetSettings
+from engine.models.mixers.settings.gla import GLASettings
+from engine.models.mixers.settings.linear_attention import LinearAttentionSettings
+from engine.models.mixers.settings.retnet import RetNetSettings
 
-ModelSettings = GPTSettings
+ModelSettings = Annotated[
+    GPTSettings
+    | LinearAttentionSettings
+    | RetNetSettings
+    | GLASettings
+    | DeltaNetSettings
+    | GatedDeltaNetSettings,
+    Field(discriminator="kind"),
+]
 
-__all__ = ["GPTSettings", "ModelSettings"]
+__all__ = [
+    "DeltaNetSettings",
+    "GLASettings",
+    "GPTSettings",
+    "GatedDeltaNetSettings",
+    "LinearAttentionSettings",
+    "ModelSettings",
+    "RetNetSettings",
+]

@@ -5,9 +5,17 @@ from typing import Any
 
 from engine.models import ModelSettings
 from engine.models.gpt.network import GPT
+from engine.models.mixers.network import MixerStack
 from engine.models.network import Network
 
-NETWORKS: Mapping[str, Callable[..., Network]] = {"gpt": GPT}
+NETWORKS: Mapping[str, Callable[..., Network]] = {
+    "gpt": GPT,
+    "linear_attention": MixerStack,
+    "retnet": MixerStack,
+    "gla": MixerStack,
+    "deltanet": MixerStack,
+    "gated_deltanet": MixerStack,
+}
 """(settings, vocab_size=, length=) → network, by kind."""
 
 

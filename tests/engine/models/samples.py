@@ -7,8 +7,9 @@ from torch import Tensor, nn
 
 from engine.models.build import build_model
 from tests.engine.models.gpt import variants as gpt
+from tests.engine.models.mixers import variants as mixers
 
-SETTINGS: dict[str, Any] = {**gpt.SETTINGS}
+SETTINGS: dict[str, Any] = {**gpt.SETTINGS, **mixers.SETTINGS}
 """Each kind lists its variants in its own folder; all of them are put through the contract."""
 
 V, T = 11, 5
