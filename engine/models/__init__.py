@@ -8,6 +8,7 @@ from engine.models.gpt.settings import GPTSettings
 from engine.models.mixers.settings.deltanet import DeltaNetSettings
 from engine.models.mixers.settings.gated_deltanet import GatedDeltaNetSettings
 from engine.models.mixers.settings.gla import GLASettings
+from engine.models.mixers.settings.hybrid import HybridSettings
 from engine.models.mixers.settings.linear_attention import LinearAttentionSettings
 from engine.models.mixers.settings.retnet import RetNetSettings
 
@@ -17,7 +18,8 @@ ModelSettings = Annotated[
     | RetNetSettings
     | GLASettings
     | DeltaNetSettings
-    | GatedDeltaNetSettings,
+    | GatedDeltaNetSettings
+    | HybridSettings,
     Field(discriminator="kind"),
 ]
 
@@ -26,6 +28,7 @@ __all__ = [
     "GLASettings",
     "GPTSettings",
     "GatedDeltaNetSettings",
+    "HybridSettings",
     "LinearAttentionSettings",
     "ModelSettings",
     "RetNetSettings",

@@ -15,6 +15,7 @@ NETWORKS: Mapping[str, Callable[..., Network]] = {
     "gla": MixerStack,
     "deltanet": MixerStack,
     "gated_deltanet": MixerStack,
+    "hybrid": MixerStack,
 }
 """(settings, vocab_size=, length=) → network, by kind."""
 

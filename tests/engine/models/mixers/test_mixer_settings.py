@@ -9,10 +9,12 @@ from torch.utils.flop_counter import FlopCounterMode
 from engine.models import (
     GatedDeltaNetSettings,
     GLASettings,
+    HybridSettings,
     LinearAttentionSettings,
     RetNetSettings,
 )
 from engine.models.build import build_model
+from engine.models.mixers.network import MixerStack
 from tests.engine.models.mixers.variants import SETTINGS
 
 
@@ -83,3 +85,31 @@ def test_init_scale_multiplies_matrices_and_spares_gains_and_decays():
     for name, value in plain.named_parameters():
         factor = 8.0 if value.ndim > 1 else 1.0
         torch.testing.assert_close(scaled.state_dict()[name], value.detach() * factor)
+
+
+def test_a_hybrid_begins_its_list_anew_where_there_are_more_layers():
+    settings = HybridSettings(n_layers=5, mixers=("deltanet", "gla", "attention"))
+    model = MixerStack(settings, vocab_size=9, length=3)
+    names = [type(block.attn).__name__ for block in model.blocks]
+    memory = ["DeltaNet", "GatedLinearAttention"]
+    assert names == [*memory, "Attention", *memory]
+
+
+def test_a_hybrid_of_one_mixer_is_that_mixers_stack():
+    alone = RetNetSettings(n_layers=2, d_model=16, n_heads=2, d_mlp=24)
+    hybrid = HybridSettings(d_model=16, n_heads=2, d_mlp=24, mixers=("retnet",), positions="none")
+    first, second = (build_model(settings, vocab_size=9, length=5) for settings in (alone, hybrid))
+    first.reset(torch.Generator().manual_seed(0))
+    second.load_state_dict(first.state_dict(), strict=True)
+    tokens = torch.randint(9, (4, 5), generator=torch.Generator().manual_seed(1))
+    assert torch.equal(first(tokens, (3, 4)), second(tokens, (3, 4)))
+
+
+def test_more_mixers_than_layers_are_refused():
+    with pytest.raises(ValueError, match=r"at most n_layers \(1\) mixers, got 2; raise n_layers"):
+        HybridSettings(n_layers=1)
+
+
+def test_a_hybrid_refuses_what_one_of_its_mixers_refuses():
+    with pytest.raises(ValueError, match="must be even, because keys are rotated"):
+        HybridSettings(d_model=12, n_heads=4, mixers=("attention", "retnet"))

@@ -6,6 +6,7 @@ from engine.models import (
     DeltaNetSettings,
     GatedDeltaNetSettings,
     GLASettings,
+    HybridSettings,
     LinearAttentionSettings,
     RetNetSettings,
 )
@@ -41,5 +42,12 @@ SETTINGS: dict[str, Any] = {
         negative_eigenvalues=True,
         norm="layer",
         positions="learned",
+    ),
+    "hybrid": HybridSettings(d_model=16, n_heads=2, d_mlp=24, norm="layer"),
+    "hybrid of maps": HybridSettings(
+        n_layers=3, d_model=16, n_heads=2, d_mlp=16, mixers=("attention", "linear_attention")
+    ),
+    "hybrid of memories": HybridSettings(
+        n_layers=3, d_model=16, n_heads=2, d_mlp=16, mixers=("retnet", "gla", "deltanet")
     ),
 }
