@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from engine.models.mixers.settings.attention import AttentionSettings
 from engine.models.mixers.settings.deltanet import DeltaNetSettings
@@ -43,6 +43,19 @@ class HybridSettings(StackSettings):
     """The mixer of each layer, first to last; begins anew where there are more layers."""
     positions: Literal["none", "learned"] = "learned"
     """What is added to tell a token its place; attention itself knows no order."""
+
+    @field_validator("mixers", mode="before")
+    @classmethod
+    def _as_typed(cls, mixers: object) -> object:
+        """Names with commas between them, as a form or a command line has them."""
+        if isinstance(mixers, str):
+            mixers = [name.strip() for name in mixers.split(",")]
+        if isinstance(mixers, list | tuple):
+            for name in mixers:
+                if name not in LAYERS:
+                    known = ", ".join(LAYERS)
+                    raise ValueError(f"mixers may name {known}, got '{name}'; name those alone")
+        return mixers
 
     @model_validator(mode="after")
     def _every_mixer_has_a_layer(self) -> "HybridSettings":

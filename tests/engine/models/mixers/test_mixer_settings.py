@@ -113,3 +113,14 @@ def test_more_mixers_than_layers_are_refused():
 def test_a_hybrid_refuses_what_one_of_its_mixers_refuses():
     with pytest.raises(ValueError, match="must be even, because keys are rotated"):
         HybridSettings(d_model=12, n_heads=4, mixers=("attention", "retnet"))
+
+
+def test_a_hybrids_mixers_can_be_typed_with_commas():
+    typed = HybridSettings.model_validate({"mixers": "gla, deltanet"})
+    assert typed.mixers == ("gla", "deltanet")
+    assert HybridSettings.model_validate({"mixers": "gla"}).mixers == ("gla",)
+
+
+def test_an_unknown_mixer_is_refused_with_those_that_exist():
+    with pytest.raises(ValueError, match=r"may name attention, .*gated_deltanet, got 'foo'"):
+        HybridSettings.model_validate({"mixers": "gla, foo"})
