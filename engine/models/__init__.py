@@ -10,6 +10,12 @@ from engine.models.lstm.settings import LSTMSettings
 from engine.models.mamba.settings import MambaSettings
 from engine.models.mamba2.settings import Mamba2Settings
 from engine.models.memory.settings import MemorySettings
+from engine.models.mixers.settings.deltanet import DeltaNetSettings
+from engine.models.mixers.settings.gated_deltanet import GatedDeltaNetSettings
+from engine.models.mixers.settings.gla import GLASettings
+from engine.models.mixers.settings.hybrid import HybridSettings
+from engine.models.mixers.settings.linear_attention import LinearAttentionSettings
+from engine.models.mixers.settings.retnet import RetNetSettings
 from engine.models.mlp.settings import MLPSettings
 from engine.models.rwkv4.settings import RWKV4Settings
 from engine.models.rwkv7.settings import RWKV7Settings
@@ -27,13 +33,24 @@ ModelSettings = Annotated[
     | RWKV7Settings
     | UniversalSettings
     | MemorySettings
-    | TRMSettings,
+    | TRMSettings
+    | LinearAttentionSettings
+    | RetNetSettings
+    | GLASettings
+    | DeltaNetSettings
+    | GatedDeltaNetSettings
+    | HybridSettings,
     Field(discriminator="kind"),
 ]
 
 __all__ = [
+    "DeltaNetSettings",
+    "GLASettings",
     "GPTSettings",
+    "GatedDeltaNetSettings",
+    "HybridSettings",
     "LSTMSettings",
+    "LinearAttentionSettings",
     "LlamaSettings",
     "MLPSettings",
     "Mamba2Settings",
@@ -42,6 +59,7 @@ __all__ = [
     "ModelSettings",
     "RWKV4Settings",
     "RWKV7Settings",
+    "RetNetSettings",
     "TRMSettings",
     "UniversalSettings",
 ]

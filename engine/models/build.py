@@ -10,6 +10,7 @@ from engine.models.lstm.network import LSTM
 from engine.models.mamba.network import Mamba
 from engine.models.mamba2.network import Mamba2
 from engine.models.memory.network import Memory
+from engine.models.mixers.network import MixerStack
 from engine.models.mlp.network import MLP
 from engine.models.network import Network
 from engine.models.rwkv4.network import RWKV4
@@ -23,12 +24,18 @@ NETWORKS: Mapping[str, Callable[..., Network]] = {
     "universal": Universal,
     "trm": TRM,
     "memory": Memory,
+    "linear_attention": MixerStack,
+    "retnet": MixerStack,
+    "gla": MixerStack,
+    "deltanet": MixerStack,
+    "gated_deltanet": MixerStack,
     "mamba": Mamba,
     "mamba2": Mamba2,
     "rwkv4": RWKV4,
     "rwkv7": RWKV7,
     "lstm": LSTM,
     "mlp": MLP,
+    "hybrid": MixerStack,
 }
 """(settings, vocab_size=, length=) → network, by kind."""
 

@@ -9,10 +9,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from engine.models.positions import hidden
+from engine.models.recurrences.chunk import CHUNK
 from engine.models.recurrences.times import at_times
 
-CHUNK = 8
-"""Steps whose decays are split into a query's and a key's factor."""
 STRONGEST = -20.0
 """Log decays below count as this: 2e-9 is forgotten, and CHUNK of them stay inside float32."""
 

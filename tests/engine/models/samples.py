@@ -12,6 +12,7 @@ from tests.engine.models.lstm import variants as lstm
 from tests.engine.models.mamba import variants as mamba
 from tests.engine.models.mamba2 import variants as mamba2
 from tests.engine.models.memory import variants as memory
+from tests.engine.models.mixers import variants as mixers
 from tests.engine.models.mlp import variants as mlp
 from tests.engine.models.rwkv4 import variants as rwkv4
 from tests.engine.models.rwkv7 import variants as rwkv7
@@ -30,6 +31,7 @@ SETTINGS: dict[str, Any] = {
     **universal.SETTINGS,
     **memory.SETTINGS,
     **trm.SETTINGS,
+    **mixers.SETTINGS,
 }
 """Each kind lists its variants in its own folder; all of them are put through the contract."""
 

@@ -1,0 +1,1 @@
+"""Decoders whose layers mix time steps by attention or by a linear recurrence."""

@@ -1,0 +1,1 @@
+"""Which mixer each layer has and how wide it is (no torch)."""
