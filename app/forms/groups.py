@@ -5,15 +5,18 @@ from collections.abc import Sequence
 GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
     "task": {
         "arithmetic": ("modular", "in_context", "permutation", "parity"),
-        "facts": ("composition", "comparison", "search"),
+        "facts": ("composition", "comparison", "search", "transfer"),
         "memory": ("recall",),
         "your own": ("triples", "table"),
     },
     "model": {
         "transformer": ("gpt", "llama"),
-        "shared depth": ("universal",),
+        "shared depth": ("universal", "trm"),
+        "with memory": ("memory",),
+        "linear attention": ("linear_attention", "retnet", "gla", "deltanet", "gated_deltanet"),
         "state space": ("mamba", "mamba2"),
         "recurrent": ("rwkv4", "rwkv7", "lstm"),
+        "mixed": ("hybrid",),
         "no sequence": ("mlp",),
     },
     "optimizer": {"element by element": ("adamw", "adam", "sgd", "lion"), "by matrix": ("muon",)},
