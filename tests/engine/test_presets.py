@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from engine.config.fields import kinds
 from engine.config.presets import PRESETS, Expectation
 from engine.config.run import RunConfig
 from engine.measures.onset import detect
@@ -15,8 +16,19 @@ from engine.trainer.train import train
 SEEDED = [(n, seed) for n, preset in PRESETS.items() for seed in range(preset.expectation.seeds)]
 
 
+SIZES = ("small", "paper")
+
+
+def test_every_architecture_is_tried_on_the_small_comparison() -> None:
+    task = PRESETS["comparison-small"].config.task
+    tried = [preset.config.model.kind for preset in PRESETS.values() if preset.config.task == task]
+    assert sorted(tried) == sorted(kinds("model"))
+
+
 def test_the_presets_that_users_know_are_there() -> None:
-    assert list(PRESETS) == ["quick", "nanda", "power", "no-decay", "plenty"]
+    assert list(PRESETS)[:5] == ["quick", "nanda", "power", "no-decay", "plenty"]
+    facts = {f"{task}-{size}" for task in ("composition", "comparison") for size in SIZES}
+    assert facts < set(PRESETS)
     assert all(name == preset.name for name, preset in PRESETS.items())
 
 
@@ -55,19 +67,23 @@ def test_a_run_that_does_as_expected_is_not() -> None:
     never = EXPECTED.model_copy(update={"groks_within": None})
     assert not never.broken_by(memorised=90, grokked=None)
     assert never.broken_by(memorised=90, grokked=500)
+    both = EXPECTED.model_copy(update={"ood_groks_within": 2000})
+    assert not both.broken_by(memorised=90, grokked=500, ood_grokked=1900)
+    assert both.broken_by(memorised=90, grokked=500, ood_grokked=None)
 
 
-def markers_of(config: RunConfig) -> dict[str, int]:
-    """The step of each marker of a whole run."""
+def markers_of(config: RunConfig) -> dict[tuple[str, str], int]:
+    """The step of each marker of a whole run, by kind and split."""
     steps: list[int] = []
-    train_accuracy: list[float | None] = []
-    test_accuracy: list[float | None] = []
+    accuracy: dict[str, list[float | None]] = {}
     for event in train(Batch.start({0: config})):
         if isinstance(event, Evaluated):
             steps.append(event.step)
-            train_accuracy.append(event.values[0]["train"]["accuracy"])
-            test_accuracy.append(event.values[0]["test"]["accuracy"])
-    return {m.kind: m.step for m in detect(steps, train_accuracy, {"test": test_accuracy})}
+            for split, metrics in event.values[0].items():
+                if "accuracy" in metrics:
+                    accuracy.setdefault(split, []).append(metrics["accuracy"])
+    tests = {split: curve for split, curve in accuracy.items() if split.startswith("test")}
+    return {(m.kind, m.split): m.step for m in detect(steps, accuracy["train"], tests)}
 
 
 @pytest.mark.slow
@@ -76,6 +92,10 @@ def test_a_preset_shows_what_its_card_says(name: str, seed: int) -> None:
     config = PRESETS[name].config
     training = config.training.model_copy(update={"seed": seed})
     markers = markers_of(config.model_copy(update={"training": training}))
-    memorised, grokked = markers.get("memorised"), markers.get("grokked")
-    assert not PRESETS[name].expectation.broken_by(memorised=memorised, grokked=grokked)
-    assert "collapsed" not in markers
+    broken = PRESETS[name].expectation.broken_by(
+        memorised=markers.get(("memorised", "train")),
+        grokked=markers.get(("grokked", "test"), markers.get(("grokked", "test_id"))),
+        ood_grokked=markers.get(("grokked", "test_ood")),
+    )
+    assert not broken
+    assert not any(kind == "collapsed" for kind, _ in markers)

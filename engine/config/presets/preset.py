@@ -13,24 +13,26 @@ class Expectation(Settings):
 
     sentence: str
     """For people."""
-    memorises_within: int
+    memorises_within: int | None = None
     """Steps until train accuracy is up."""
-    groks_within: int | None
+    groks_within: int | None = None
     """Steps until accuracy on the first test split is up; None: not in the budget."""
     ood_groks_within: int | None = None
     """Steps until accuracy out of distribution is up; None: nothing is promised."""
-    device: str = ""
-    """The device that the sentence is about, where it is not measured on a CPU."""
     least_delay: float = 0.0
     """Least grokked step, in multiples of the memorised step."""
     most_delay: float | None = None
     """Most grokked step, in multiples of the memorised step."""
     seeds: int = 1
-    """How many seeds, from 0 on, were seen to do so."""
+    """How many seeds, from 0 on, were seen to do so; 0: nothing is promised, only told."""
 
-    def broken_by(self, *, memorised: int | None, grokked: int | None) -> list[str]:
+    def broken_by(
+        self, *, memorised: int | None, grokked: int | None, ood_grokked: int | None = None
+    ) -> list[str]:
         """What a run did otherwise, given its markers' steps; nothing when it did as expected."""
-        if memorised is None or memorised > self.memorises_within:
+        if self.ood_groks_within and not (ood_grokked and ood_grokked <= self.ood_groks_within):
+            return [f"grokked OOD at {ood_grokked}, expected within {self.ood_groks_within}"]
+        if memorised is None or memorised > (self.memorises_within or memorised):
             return [f"memorised at {memorised}, expected within {self.memorises_within}"]
         if grokked is None or self.groks_within is None:
             as_expected = grokked is None and self.groks_within is None
