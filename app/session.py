@@ -58,6 +58,17 @@ def _rows_after(
     return _lab.rows_after(dict(cursors), metrics=metrics)
 
 
+def example(lab: engine.Lab, config: engine.RunConfig) -> Row:
+    """A drawn row of each split of the task, asked for once a task."""
+    return _example(lab, config.task.model_dump_json(), config)
+
+
+@st.cache_data(show_spinner=False, max_entries=64)
+def _example(_lab: engine.Lab, task: str, _config: engine.RunConfig) -> Row:
+    del task  # the key
+    return _lab.example(_config)
+
+
 @dataclass(frozen=True, slots=True)
 class SharedCurves:
     """Curves as of one version of the lab, queried once however many sessions look at them."""

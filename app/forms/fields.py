@@ -95,12 +95,14 @@ def _is_share(setting: Setting) -> bool:
 
 
 def _choice(setting: Setting, value: Any, key: str) -> Any:
-    options = list(setting.choices)
-    if value not in options:
+    spelt = {str(choice): choice for choice in get_args(setting.annotation)}
+    options = list(spelt)
+    if str(value) not in options:
         options.append(str(value))
-    return st.selectbox(
+    picked = st.selectbox(
         label(setting), options, index=options.index(str(value)), key=key, help=hint(setting)
     )
+    return spelt.get(picked, picked)
 
 
 def _switch(setting: Setting, value: Any, key: str) -> Any:

@@ -21,8 +21,10 @@ def cost(lab: Lab, config: RunConfig, seeds: int) -> None:
         f"**{count(predicted.get('parameters'))}** parameters, "
         f"about {size(predicted.get('memory_bytes'))} of memory",
         f"chance level {percent(predicted.get('chance'))}, "
-        f"{count(predicted.get('vocabulary'))} tokens",
+        f"{count(predicted.get('vocabulary'))} tokens, rows of {count(predicted.get('length'))}",
     ]
+    if predicted.get("largest_phi") is not None:
+        lines.append(f"phi can be at most {predicted['largest_phi']:g} with these settings")
     source = plain(predicted.get("source") or "")
     if rate:
         each = duration(seconds)

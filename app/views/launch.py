@@ -8,7 +8,7 @@ from app import links, session
 from app.forms import form
 from app.forms.draft import Draft, changes_between
 from app.live import components
-from app.panels import cost, presets, queue
+from app.panels import cost, example, presets, queue
 from app.words import plain
 from engine import PRESETS, LabError, RunConfig, parse_json
 
@@ -70,6 +70,7 @@ def _pane(draft: Draft, config: RunConfig | None, *, homeless: list[str], n_prob
             st.error(plain(sentence), icon=":material/error:")
         if config is not None:
             cost.cost(session.lab(), config, seeds)
+            example.example(session.lab(), config)
             cost.changes(config, draft.base, draft.preset)
         else:
             st.warning(f"{n_problems} to mend before this can be launched.")

@@ -100,6 +100,10 @@ class Lab:
         """Predicted size and duration of a run: parameters, examples, memory, rate, seconds."""
         return self._read("estimate", config=_tree(config))
 
+    def example(self, config: RunConfig | Mapping[str, Any]) -> Row:
+        """A drawn row of each split of the task, and its chance and majority baselines."""
+        return self._read("example", config=_tree(config))
+
     def health(self) -> Row:
         """Versions, device, home and database of the daemon."""
         return self._read("health")

@@ -1,6 +1,7 @@
 """Which settings exist: one description per dotted name, for messages, forms, flags and docs."""
 
 import inspect
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import UnionType
@@ -100,8 +101,8 @@ def describe_kind(section: str, kind: str) -> Kind:
     """The first sentence and the source of the docstring of a kind's settings."""
     text = " ".join((inspect.getdoc(kinds(section)[kind]) or "").split())
     said, _, source = text.partition("Source: ")
-    sentence, _, _ = said.strip().partition(". ")
-    return Kind(kind, sentence.rstrip(".") + ".", source.strip().rstrip("."))
+    sentence = re.split(r"(?<=[.?]) ", said.strip(), maxsplit=1)[0]
+    return Kind(kind, sentence, source.strip().rstrip("."))
 
 
 def section_model(section: str, kind: str | None = None) -> type[BaseModel]:

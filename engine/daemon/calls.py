@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from engine.config import RunConfig, parse_config
 from engine.daemon.estimate import estimate
+from engine.daemon.example import example
 from engine.daemon.health import health
 from engine.daemon.supervisor import Supervisor
 from engine.daemon.waiting import Waiting
@@ -34,6 +35,7 @@ class Calls:
             "checkpoints": store.checkpoints,
             "slots": supervisor.slots,
             "estimate": self._estimate,
+            "example": example,
             "health": lambda: health(home, store),
             "launch": self._launch,
             "pause": supervisor.pause,

@@ -20,6 +20,21 @@ def test_the_page_tells_what_a_run_costs(page: OpenPage):
     assert "parameters" in texts(page().markdown)
 
 
+def test_a_row_of_each_split_is_shown_with_its_answer_and_the_largest_phi(page: OpenPage):
+    app = page(preset="composition-small")
+    shown = texts(app.markdown)
+    for split in ("train", "test_id", "test_ood", "atomic_id", "atomic_ood"):
+        assert f"- {split} (" in shown
+    assert "→ **" in shown
+    assert "phi can be at most" in shown
+
+
+def test_kinds_are_explained_with_their_source(page: OpenPage):
+    app = page(preset="comparison-mamba2")
+    assert "Dao and Gu 2024" in texts(app.caption)
+    assert app.selectbox(key="model.kind/0").value == "mamba2"
+
+
 def test_a_setting_out_of_range_is_told_beside_its_field_and_nothing_can_be_launched(
     page: OpenPage,
 ):

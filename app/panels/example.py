@@ -1,0 +1,36 @@
+"""What is asked: a drawn row of each split of the task, before anything is launched."""
+
+from typing import Any
+
+import streamlit as st
+
+from app import session
+from app.words import count, percent, plain
+from engine import Lab, LabError, RunConfig
+
+Row = dict[str, Any]
+
+
+def example(lab: Lab, config: RunConfig) -> None:
+    """Rows as the network reads them, the answers after the position where they are read."""
+    try:
+        found = session.example(lab, config)
+    except LabError as error:
+        st.warning(plain(error), icon=":material/dataset:")
+        return
+    with st.expander("What is asked", key="example"):
+        st.markdown("\n".join(f"- {_line(row)}" for row in found["rows"]))
+        st.caption(
+            f"A uniform guess is right in {percent(found['chance'])} of cases, the most frequent "
+            f"answer in {percent(found['majority'])}. Drawn with seed 0."
+        )
+
+
+def _line(row: Row) -> str:
+    answers = {int(position): str(answer) for position, answer in row["answers"]}
+    words: list[str] = []
+    for position, token in enumerate(row["tokens"]):
+        words.append(plain(token))
+        if position in answers:
+            words.append(f"→ **{plain(answers[position])}**")
+    return f"{row['split']} ({count(row['examples'])}): {' '.join(words)}"

@@ -1,0 +1,25 @@
+"""The page of tasks and architectures says what the settings say today."""
+
+from engine.bench.zoo import HELD_TO, PAGE, architecture_cells, task_cells
+from engine.config.fields import kinds
+
+
+def rows_of_the_page() -> dict[str, list[str]]:
+    """The cells of each table row, by kind."""
+    lines = [line for line in PAGE.read_text().splitlines() if line.startswith("| `")]
+    split = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    return {cells[0].strip("`"): cells[1:] for cells in split}
+
+
+def test_every_architecture_is_on_the_page_as_it_is_now():
+    found = rows_of_the_page()
+    assert sorted(architecture_cells()) == sorted(kinds("model")) == sorted(HELD_TO)
+    for kind, cells in architecture_cells().items():
+        assert found[kind][: len(cells)] == cells, f"run python -m engine.bench.zoo for {kind}"
+        assert float(found[kind][len(cells)]) > 0
+
+
+def test_every_task_is_on_the_page_as_it_is_now():
+    found = rows_of_the_page()
+    for kind, cells in task_cells().items():
+        assert found[kind][: len(cells)] == cells, f"run python -m engine.bench.zoo for {kind}"
