@@ -27,28 +27,28 @@ _ASKED = Expectation(
 )
 
 _MODELS: tuple[tuple[str, ModelSettings], ...] = (
-    ("LLaMA", LlamaSettings(n_layers=2, d_model=64, n_heads=4, d_mlp=192)),
+    ("LLaMA", LlamaSettings(n_layers=2, d_model=32, n_heads=4, d_mlp=48)),
     (
         "Universal transformer",
-        UniversalSettings(n_layers=1, n_loops=2, d_model=64, n_heads=4, d_mlp=256, norm="pre"),
+        UniversalSettings(n_layers=1, n_loops=2, d_model=32, n_heads=4, d_mlp=64, norm="pre"),
     ),
-    ("TRM", TRMSettings(d_model=64, d_mlp=192, h_cycles=1, l_cycles=2)),
+    ("TRM", TRMSettings(d_model=32, d_mlp=64, h_cycles=1, l_cycles=2)),
     (
         "Persistent memory",
-        MemorySettings(n_layers=2, d_model=64, n_heads=4, d_mlp=256, norm="pre"),
+        MemorySettings(n_layers=2, d_model=32, n_heads=4, d_mlp=64, norm="pre"),
     ),
-    ("Linear attention", LinearAttentionSettings(n_layers=2, d_model=64, n_heads=4, d_mlp=256)),
-    ("RetNet", RetNetSettings(n_layers=2, d_model=64, n_heads=4, d_mlp=256)),
-    ("GLA", GLASettings(n_layers=2, d_model=64, n_heads=4, d_mlp=256)),
-    ("DeltaNet", DeltaNetSettings(n_layers=2, d_model=64, n_heads=4, d_mlp=256)),
-    ("Gated DeltaNet", GatedDeltaNetSettings(n_layers=2, d_model=64, n_heads=4, d_mlp=256)),
-    ("Mamba", MambaSettings(n_layers=2, d_model=64)),
-    ("Mamba-2", Mamba2Settings(n_layers=2, d_model=64)),
-    ("RWKV-4", RWKV4Settings(n_layers=2, d_model=64)),
-    ("RWKV-7", RWKV7Settings(n_layers=2, d_model=64)),
-    ("LSTM", LSTMSettings(n_layers=2, d_model=64)),
-    ("Perceptron", MLPSettings(n_layers=2, d_model=128)),
-    ("Hybrid", HybridSettings(n_layers=2, d_model=64, n_heads=4, d_mlp=256)),
+    ("Linear attention", LinearAttentionSettings(n_layers=2, d_model=32, n_heads=4, d_mlp=64)),
+    ("RetNet", RetNetSettings(n_layers=2, d_model=32, n_heads=4, d_mlp=64)),
+    ("GLA", GLASettings(n_layers=2, d_model=32, n_heads=4, d_mlp=64)),
+    ("DeltaNet", DeltaNetSettings(n_layers=2, d_model=32, n_heads=4, d_mlp=64)),
+    ("Gated DeltaNet", GatedDeltaNetSettings(n_layers=2, d_model=32, n_heads=4, d_mlp=64)),
+    ("Mamba", MambaSettings(n_layers=2, d_model=32)),
+    ("Mamba-2", Mamba2Settings(n_layers=2, d_model=32)),
+    ("RWKV-4", RWKV4Settings(n_layers=2, d_model=32)),
+    ("RWKV-7", RWKV7Settings(n_layers=2, d_model=32)),
+    ("LSTM", LSTMSettings(n_layers=2, d_model=32)),
+    ("Perceptron", MLPSettings(n_layers=2, d_model=64)),
+    ("Hybrid", HybridSettings(n_layers=2, d_model=32, n_heads=4, d_mlp=64)),
 )
 
 ARCHITECTURES = tuple(
