@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from engine.cli import commands, running, uploading
+from engine.cli import commands, exporting, running, uploading
 from engine.errors import SettingsError
 
 Command = Callable[[argparse.Namespace], int]
@@ -41,9 +41,7 @@ def parser() -> argparse.ArgumentParser:
     sql = _add(verbs, "sql", commands.sql, "answer one SELECT statement")
     sql.add_argument("query")
     sql.add_argument("--limit", type=int, default=10_000, help="most rows (default 10,000)")
-    export = _add(verbs, "export", commands.export, "write all points of runs to a file")
-    export.add_argument("runs", type=int, nargs="+", metavar="RUN")
-    export.add_argument("--to", required=True, metavar="FILE.{parquet,csv,json}")
+    _add_export(verbs)
     upload = _add(verbs, "upload", uploading.upload, "check and keep data of your own")
     upload.add_argument("file", metavar="FILE", help="rows of fields, separated by commas or tabs")
     upload.add_argument(
@@ -90,6 +88,27 @@ def _add_fork(verbs: Any) -> None:
     fork.add_argument("run", type=int, metavar="RUN")
     fork.add_argument("--at", type=int, required=True, metavar="STEP", help="where to branch off")
     _add_set(fork)
+
+
+def _add_export(verbs: Any) -> None:
+    words = "write all points of runs to a file, or a run's network to a folder"
+    export = _add(verbs, "export", exporting.export, words)
+    export.add_argument("runs", type=int, nargs="+", metavar="RUN")
+    export.add_argument(
+        "--to",
+        required=True,
+        metavar="WHERE",
+        help="FILE.{parquet,csv,json}, or for hf a folder that is new or empty",
+    )
+    export.add_argument(
+        "--format",
+        choices=("points", "hf"),
+        default="points",
+        help="points: all that was measured (default); hf: the network, for transformers",
+    )
+    export.add_argument(
+        "--at", type=int, metavar="STEP", help="with hf: the nearest checkpoint; none: the latest"
+    )
 
 
 def _add_set(parser: argparse.ArgumentParser) -> None:

@@ -1,7 +1,6 @@
 """What each short command does, apart from `run`."""
 
 import argparse
-from pathlib import Path
 
 from engine.cli.doctor import report
 from engine.cli.output import print_json, print_rows
@@ -104,17 +103,6 @@ def sql(arguments: argparse.Namespace) -> int:
     table = connect().select(arguments.query, limit=arguments.limit)
     rows = table.to_pylist()
     print_json(rows) if arguments.json else print_rows(rows, table.column_names)
-    return 0
-
-
-def export(arguments: argparse.Namespace) -> int:
-    """All points of runs in a file."""
-    file = Path(arguments.to).absolute()
-    connect().export(arguments.runs, file)
-    if arguments.json:
-        print_json({"file": str(file), "bytes": file.stat().st_size})
-    else:
-        print(f"{file}: {file.stat().st_size:,} bytes")
     return 0
 
 

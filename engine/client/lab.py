@@ -1,5 +1,6 @@
 """What anything outside the daemon can ask of the lab: one object, one method a question."""
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -174,6 +175,15 @@ class Lab:
     def export(self, run_ids: Sequence[int], file: Path) -> None:
         """Write all points of the runs to a .parquet, .csv or .json file."""
         self._command("export", run_ids=_listed(run_ids), file=str(Path(file).absolute()))
+
+    def export_network(self, run_id: int, folder: Path, *, at: int | None = None) -> Row:
+        """Write a run's network to a new or empty folder that `transformers` loads.
+
+        `at` is a step, whose nearest checkpoint is taken; None is the latest checkpoint. Returns
+        `folder`, `run_id`, `step`, `architecture`, `weights` (trained or averaged) and `bytes`.
+        """
+        where = os.path.abspath(folder)
+        return self._command("export_network", run_id=run_id, folder=where, at=at)
 
     def redetect(self, run_ids: Sequence[int], thresholds: Mapping[str, float]) -> None:
         """Run the onset detector again on stored curves, with other thresholds."""

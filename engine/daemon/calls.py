@@ -9,6 +9,7 @@ import pyarrow as pa
 from engine.config import RunConfig, parse_config
 from engine.daemon.estimate import estimate
 from engine.daemon.example import example
+from engine.daemon.exporting import export_network
 from engine.daemon.health import health
 from engine.daemon.supervisor import Supervisor
 from engine.daemon.waiting import Waiting
@@ -48,6 +49,7 @@ class Calls:
             "update_run": self._update_run,
             "add_note": self._add_note,
             "export": self._export,
+            "export_network": self._export_network,
             "redetect": store.redetect,
         }
         self.tables: Mapping[str, Callable[..., pa.Table]] = {
@@ -101,6 +103,11 @@ class Calls:
 
     def _export(self, run_ids: Sequence[int], file: str) -> None:
         self._store.export(run_ids, Path(file))
+
+    def _export_network(self, run_id: int, folder: str, at: int | None) -> dict[str, Any]:
+        (run,) = self._runs([run_id])
+        checkpoints, source = self._store.checkpoints(run_id), self._home.run(run_id)
+        return export_network(run, checkpoints, source, Path(folder), at=at)
 
     def _rows_after(self, cursors: Sequence[tuple[int, int]], metrics: Sequence[str]) -> pa.Table:
         return self._store.rows_after(dict(cursors), metrics=metrics)

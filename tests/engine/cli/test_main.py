@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from transformers import GPT2LMHeadModel
 
-from engine import PRESETS
+from data import build_task
+from engine import PRESETS, RunConfig
 from engine.cli.main import main
 
 TINY = [
@@ -55,6 +58,28 @@ def test_the_runs_are_listed_shown_queried_and_exported(
     assert fork["parent_run"] == 1
 
 
+def test_a_network_is_exported_and_transformers_finds_the_answers_that_were_measured(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    gpt2 = ["norm=pre", "attention_bias=true", "activation=gelu_tanh"]
+    settings = [word for setting in gpt2 for word in ("--set", f"model.{setting}")]
+    (run,) = printed(capsys, "run", "quick", *TINY, *settings, "--wait")
+    out = tmp_path / "network"
+    asked = ("export", "1", "--to", str(out), "--format", "hf")
+    written = printed(capsys, *asked)
+    assert (written["step"], written["architecture"]) == (150, "GPT2LMHeadModel")
+    (row,) = printed(capsys, "list")
+    task = build_task(RunConfig.model_validate(row["config"]).task, seed=run["seed"])
+    train, model = task.splits["train"], GPT2LMHeadModel.from_pretrained(out)
+    logits = model(torch.from_numpy(train.tokens)).logits[:, list(task.read_at), : task.n_classes]
+    right = logits.argmax(-1).numpy() == train.targets
+    assert right.mean() == pytest.approx(run["train_accuracy"])
+    assert main([*asked]) == 2
+    assert "must name a folder that is new or empty" in capsys.readouterr().err
+    assert main(["export", "1", "--to", f"{out}-100", "--format", "hf", "--at", "100"]) == 0
+    assert "GPT2LMHeadModel of run 1 at step" in capsys.readouterr().out
+
+
 def test_data_of_ones_own_is_kept_and_the_printed_settings_name_it(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -79,6 +104,9 @@ def test_data_of_ones_own_is_kept_and_the_printed_settings_name_it(
         ),
         ("run quick --set task.pp=7", "task (modular) has no setting 'pp'; did you mean 'p'?"),
         ("run quick --seeds x", "argument --seeds: invalid int value: 'x'"),
+        ("export 1 2 --to x --format hf", "--format hf writes one run to a folder, got 2 runs"),
+        ("export 1 --to x.csv --at 5", "--at chooses a checkpoint of a network; add --format hf"),
+        ("export 99 --to x --format hf", "there is no run 99; it may have been deleted"),
         ("launch", "argument COMMAND: invalid choice: 'launch'"),
         ("bench speed", "no measurement is called 'speed'"),
         ("serve --listen 0.0.0.0:1", "--listen takes grpc+unix://PATH or grpc+tls://HOST:PORT"),

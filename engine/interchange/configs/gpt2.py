@@ -1,0 +1,43 @@
+"""Which decoders GPT-2 can express, and how it is told."""
+
+from typing import Any
+
+from engine.errors import NotPossible
+from engine.models import GPTSettings
+
+_NEEDED = {"norm": "pre", "attention_bias": True, "mlp_bias": True, "positions": "learned"}
+_ACTIVATIONS = {"gelu_tanh": "gelu_new", "gelu": "gelu", "relu": "relu"}
+
+
+def config(settings: GPTSettings, *, length: int) -> dict[str, Any]:
+    """What is GPT-2's own in `config.json`.
+
+    Raises:
+        NotPossible: another norm, no biases, or other positions.
+    """
+    other = [name for name, needed in _NEEDED.items() if getattr(settings, name) != needed]
+    if other:
+        needed = ", ".join(f"model.{name}={_word(_NEEDED[name])}" for name in other)
+        given = ", ".join(f"{name}={_word(getattr(settings, name))}" for name in other)
+        raise NotPossible(
+            f"--format hf writes a gpt as GPT-2, which needs {needed}, got {given}; "
+            "train a run with these settings to export it"
+        )
+    return {
+        "architectures": ["GPT2LMHeadModel"],
+        "model_type": "gpt2",
+        "n_positions": length,
+        "n_embd": settings.d_model,
+        "n_layer": settings.n_layers,
+        "n_head": settings.n_heads,
+        "n_inner": settings.d_mlp,
+        "activation_function": _ACTIVATIONS[settings.activation],
+        "layer_norm_epsilon": 1e-5,
+        "resid_pdrop": 0.0,
+        "embd_pdrop": 0.0,
+        "attn_pdrop": 0.0,
+    }
+
+
+def _word(value: object) -> str:
+    return str(value).lower()
