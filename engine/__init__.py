@@ -25,6 +25,7 @@ from engine.errors import (
     RunNotFound,
     SettingsError,
     StoreUnavailable,
+    UploadRefused,
 )
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ __all__ = [
     "Setting",
     "SettingsError",
     "StoreUnavailable",
+    "UploadRefused",
     "apply",
     "connect",
     "describe_kind",

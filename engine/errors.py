@@ -1,6 +1,6 @@
 """Which failures of the engine a user may see; all of them are `LabError`s."""
 
-from data.errors import LabError, SettingsError
+from data.errors import LabError, SettingsError, UploadRefused
 
 
 class RunNotFound(LabError, KeyError):
@@ -34,4 +34,5 @@ __all__ = [
     "RunNotFound",
     "SettingsError",
     "StoreUnavailable",
+    "UploadRefused",
 ]

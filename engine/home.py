@@ -121,6 +121,11 @@ class Home:
         """The folder that holds one folder for each run."""
         return self.path / "runs"
 
+    @property
+    def uploads(self) -> Path:
+        """The user's own data, one file for each content; see `data.uploads.shelf`."""
+        return self.path / "uploads"
+
     def run(self, run_id: int) -> RunFolder:
         """The folder of a run; a number, so that no name can become a path."""
         return RunFolder(self.runs / str(int(run_id)))

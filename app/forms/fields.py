@@ -13,7 +13,7 @@ BASIC = {
         {
             *("operation", "p", "group", "train_fraction", "phi", "n_entities", "n_relations"),
             *("out_degree", "n_attributes", "n_values", "hops", "n_bits", "k", "n_pairs"),
-            *("n_queries", "n_shots", "sha256"),
+            *("n_queries", "n_shots", "sha256", "header"),
         }
     ),
     "model": frozenset(

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from app.forms import fields, groups
+from app.forms import fields, groups, uploading
 from app.forms.draft import Draft
 from app.words import plain
 from engine import SECTIONS, Setting, describe_kind, kinds, settings_of
@@ -93,5 +94,11 @@ def _grid(draft: Draft, settings: list[Setting], slots: Slots) -> None:
     for i, setting in enumerate(settings):
         with columns[i % 3]:
             key = f"{setting.dotted}/{draft.generation}"
-            draft.put(setting.dotted, fields.draw(setting, draft.value(setting.dotted), key=key))
+            draft.put(setting.dotted, _field(draft, setting, key))
             slots[setting.dotted] = st.empty()
+
+
+def _field(draft: Draft, setting: Setting, key: str) -> Any:
+    if setting.dotted == "task.sha256":
+        return uploading.draw(setting, draft, key=key)
+    return fields.draw(setting, draft.value(setting.dotted), key=key)

@@ -126,7 +126,7 @@ def _elsewhere(draft: Draft, config: RunConfig | None, *, seeds: int, name: str)
             )
         st.caption("The address of this page holds all of it as well: copy it to share the form.")
         pasted = st.text_area("configuration as JSON", key="pasted", height=90)
-        uploaded = st.file_uploader("or a file", type="json", key="uploaded")
+        uploaded = st.file_uploader("or a file", type="json", key="uploaded", max_upload_size=1)
         if st.button("Take these settings", key="take-json"):
             _take(draft, uploaded.getvalue() if uploaded else pasted.encode())
 

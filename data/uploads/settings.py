@@ -1,13 +1,14 @@
 """How the settings of a task name the user's data."""
 
-import re
 from typing import Annotated
 
 from pydantic import AfterValidator
 
+from data.uploads.shelf import is_name
+
 
 def _hash(name: str) -> str:
-    if re.fullmatch("[0-9a-f]{64}", name):
+    if is_name(name):
         return name
     shown = repr(name if len(name) <= 80 else name[:79] + "…")
     raise ValueError(

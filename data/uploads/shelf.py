@@ -5,6 +5,8 @@ lie in `uploads/` of the lab's home; the examples that come with the lab are alw
 """
 
 import os
+import re
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -16,6 +18,21 @@ MOST_BYTES = 128 * 2**20
 
 _EXAMPLES = Path(__file__).parent / "examples"
 _ENVIRONMENT, _DEFAULT = "GROKKING_LAB_HOME", ".lab"
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """One upload, or one example."""
+
+    sha256: str
+    n_bytes: int
+    example: str = ""
+    """The name of an example; empty for an upload."""
+
+
+def is_name(text: str) -> bool:
+    """Whether a text can be the name of an upload: 64 hexadecimal digits in lower case."""
+    return re.fullmatch("[0-9a-f]{64}", text) is not None
 
 
 def folder() -> Path:
@@ -44,10 +61,14 @@ def keep(content: bytes, *, into: Path | None = None) -> str:
     for each in (into.parent, into):
         each.mkdir(mode=0o700, parents=True, exist_ok=True)
     with NamedTemporaryFile(dir=into, suffix=".unfinished", delete=False) as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    Path(file.name).replace(into / f"{name}.csv")
+        unfinished = Path(file.name)
+        try:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+            unfinished.replace(into / f"{name}.csv")
+        finally:
+            unfinished.unlink(missing_ok=True)
     return name
 
 
@@ -73,6 +94,23 @@ def read(name: str, *, inside: Path | None = None) -> bytes:
             "repeated; upload the original file again"
         )
     return content
+
+
+def kept(*, inside: Path | None = None) -> list[Kept]:
+    """The examples by name, then what was uploaded, newest first."""
+    examples = [
+        Kept(sha256(content).hexdigest(), len(content), file.stem)
+        for file in sorted(_EXAMPLES.glob("*.csv"))
+        for content in [file.read_bytes()]
+    ]
+    known = {each.sha256 for each in examples}
+    files = [
+        (file.stat().st_mtime, Kept(file.stem, file.stat().st_size))
+        for file in (inside or folder()).glob("*.csv")
+        if is_name(file.stem) and file.stem not in known
+    ]
+    files.sort(key=lambda pair: pair[0], reverse=True)
+    return examples + [each for _, each in files]
 
 
 def _examples() -> dict[str, bytes]:

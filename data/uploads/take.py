@@ -5,9 +5,19 @@ from typing import Literal
 
 from data.errors import UploadRefused
 from data.uploads import shelf
-from data.uploads.parse import parse
+from data.uploads.parse import Table, parse
 
 UploadKind = Literal["table", "triples"]
+
+
+def check(content: bytes, *, kind: UploadKind, header: bool = False) -> Table:
+    """The rows of an upload, every line checked.
+
+    Raises:
+        UploadRefused: it is too large or has lines that cannot be used.
+    """
+    shelf.check_size(len(content))
+    return parse(content, width=3 if kind == "triples" else None, header=header)
 
 
 def take(
@@ -18,8 +28,7 @@ def take(
     Raises:
         UploadRefused: it is too large or has lines that cannot be used; nothing was kept.
     """
-    shelf.check_size(len(content))
-    parse(content, width=3 if kind == "triples" else None, header=header)
+    check(content, kind=kind, header=header)
     settings: dict[str, str | bool] = {"kind": kind, "sha256": shelf.keep(content, into=into)}
     return settings | ({"header": True} if header else {})
 

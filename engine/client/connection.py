@@ -37,9 +37,16 @@ class Connection:
         self._lock = threading.Lock()
         self._client: flight.FlightClient | None = None
 
-    def ask(self, call: str, arguments: dict[str, Any], *, repeat: bool) -> Any:
-        """The JSON answer to a call; `repeat` allows a second try after a lost connection."""
+    def ask(
+        self, call: str, arguments: dict[str, Any], *, repeat: bool, content: bytes | None = None
+    ) -> Any:
+        """The JSON answer to a call; `repeat` allows a second try after a lost connection.
+
+        `content` goes along as it is, for the calls that take a file.
+        """
         body = json.dumps(arguments).encode()
+        if content is not None:
+            body = b"\n".join((body, content))
 
         def act(client: flight.FlightClient) -> Any:
             (result,) = client.do_action(flight.Action(call, body))

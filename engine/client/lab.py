@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from data.uploads import shelf
 from engine.client.connection import Connection
 from engine.config import RunConfig
 from engine.home import Home
@@ -113,7 +114,26 @@ class Lab:
         """The answer to one SELECT statement; nothing else is allowed."""
         return self._table("select", sql=sql, limit=limit)
 
+    def uploads(self) -> list[Row]:
+        """The examples, then what was uploaded, newest first: `sha256`, `example`, `bytes`."""
+        return self._read("uploads")
+
+    def describe_upload(self, sha256: str, *, kind: str, header: bool = False) -> Row:
+        """What is understood of a kept upload: as `upload` says."""
+        return self._read("describe_upload", sha256=sha256, kind=kind, header=header)
+
     # commands
+
+    def upload(self, content: bytes, *, kind: str, header: bool = False) -> Row:
+        """Check and keep a file for the task `kind`, `table` or `triples`; twice is once.
+
+        Returns its name `sha256`, how many `rows`, `fields`, different `names` and `answers` were
+        found, the `first` rows, and its `bytes`. A file with lines that cannot be used is refused
+        as an `UploadRefused` that names them, and not kept.
+        """
+        shelf.check_size(len(content))
+        arguments = {"kind": kind, "header": header}
+        return self._connection.ask("upload", arguments, repeat=True, content=content)
 
     def launch(
         self,

@@ -5,32 +5,94 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from data import task_sizes
+from engine.config.fields import kinds
 from engine.config.overrides import apply, differences
 from engine.config.run import RunConfig
 from engine.daemon.origins import Origin, digest
 from engine.errors import NotPossible
 from engine.home import RunFolder
+from engine.trainer.seeds import seed_of
 
-_SHAPING = frozenset({"task.kind", "task.p", "task.format"})
-"""Settings outside `model` that decide which tensors a checkpoint holds."""
+_SHAPES = {
+    "vocabulary": "tokens",
+    "length": "tokens a row",
+    "n_classes": "answers",
+    "n_read": "positions to answer at",
+}
+"""What weights are made for, as `TaskSizes` names it, and what it counts."""
 
 
 def forked_config(parent: RunConfig, overrides: Mapping[str, Any], *, step: int) -> RunConfig:
-    """The child's configuration; raises when the parent's checkpoint would not fit it."""
-    child = apply(parent, overrides)
+    """The child's configuration; raises when the parent's checkpoint would not fit it.
+
+    A task whose kind has all settings of its parent's, and more, takes these over: `transfer`
+    goes on with the graph of its `composition` run.
+    """
+    child = apply(parent, {**_taken_over(parent, overrides), **overrides})
     changed = [name for name, _, _ in differences(child, parent)]
-    shaping = [name for name in changed if name.startswith("model.") or name in _SHAPING]
+    shaping = [name for name in changed if name.startswith("model.")]
     if shaping:
         raise NotPossible(
             f"a fork keeps its parent's weights and cannot change {', '.join(shaping)}; "
             "launch a new run with these settings instead"
         )
+    if child.task.kind != parent.task.kind:
+        _check_same_draw(child, parent)
+    if child.task != parent.task:
+        _check_shapes(child, parent)
     if child.training.steps <= step:
         raise NotPossible(
             f"a fork at step {step:,} has nothing left of training.steps "
             f"{child.training.steps:,}; set training.steps above {step:,}"
         )
     return child
+
+
+def _taken_over(parent: RunConfig, overrides: Mapping[str, Any]) -> dict[str, Any]:
+    kind = overrides.get("task.kind", parent.task.kind)
+    if kind == parent.task.kind or kind not in kinds("task"):
+        return {}
+    return {f"task.{name}": getattr(parent.task, name) for name in _shared(parent, kind)}
+
+
+def _shared(parent: RunConfig, kind: str) -> list[str]:
+    """The settings of two kinds of which one has all that the other has; none of other kinds."""
+    own, other = set(type(parent.task).model_fields), set(kinds("task")[kind].model_fields)
+    return sorted((own & other) - {"kind"}) if own <= other or other <= own else []
+
+
+def _check_same_draw(child: RunConfig, parent: RunConfig) -> None:
+    """Facts are old to the child only where its seed and settings draw what its parent saw."""
+    lost = [
+        f"task.{name}"
+        for name in _shared(parent, child.task.kind)
+        if getattr(child.task, name) != getattr(parent.task, name)
+    ]
+    same_seed = seed_of(child.training, "split") == seed_of(parent.training, "split")
+    if _shared(parent, child.task.kind) and not same_seed:
+        lost.append("the split seed")
+    if lost:
+        raise NotPossible(
+            f"a fork from {parent.task.kind} to {child.task.kind} goes on with what its parent "
+            f"drew and cannot change {', '.join(lost)}; leave these as they are, "
+            "or launch a new run"
+        )
+
+
+def _check_shapes(child: RunConfig, parent: RunConfig) -> None:
+    ours, theirs = task_sizes(child.task), task_sizes(parent.task)
+    for size, noun in _SHAPES.items():
+        now, was = getattr(ours, size), getattr(theirs, size)
+        if now != was:
+            names = [name for name, _, _ in differences(child, parent) if name.startswith("task.")]
+            if child.task.kind != parent.task.kind:
+                names = ["task.kind"]
+            raise NotPossible(
+                f"a fork keeps its parent's weights, made for {was:,} {noun}, and cannot change "
+                f"{', '.join(names)} so that there are {now:,}; "
+                "launch a new run with these settings instead"
+            )
 
 
 def extended_config(config: RunConfig, steps: int, *, last_step: int) -> RunConfig:

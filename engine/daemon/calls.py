@@ -12,6 +12,7 @@ from engine.daemon.example import example
 from engine.daemon.exporting import export_network
 from engine.daemon.health import health
 from engine.daemon.supervisor import Supervisor
+from engine.daemon.uploads import Uploads
 from engine.daemon.waiting import Waiting
 from engine.errors import RunNotFound, SettingsError
 from engine.home import Home
@@ -21,11 +22,12 @@ MOST_SEEDS = 64
 
 
 class Calls:
-    """The answers of one daemon; `answers` give JSON, `tables` give Arrow."""
+    """The answers of one daemon: `answers` and `uploads` give JSON, `tables` give Arrow."""
 
     def __init__(self, *, home: Home, store: Store, supervisor: Supervisor) -> None:
         self._home, self._store, self._supervisor = home, store, supervisor
         self._waiting = Waiting(home, supervisor.active)
+        uploads = Uploads(home)
         self.answers: Mapping[str, Callable[..., Any]] = {
             "ping": lambda: "pong",
             "runs": self._runs,
@@ -51,7 +53,10 @@ class Calls:
             "export": self._export,
             "export_network": self._export_network,
             "redetect": store.redetect,
+            "uploads": uploads.kept,
+            "describe_upload": uploads.describe,
         }
+        self.uploads: Mapping[str, Callable[..., Any]] = {"upload": uploads.take}
         self.tables: Mapping[str, Callable[..., pa.Table]] = {
             "curves": store.curves,
             "rows_after": self._rows_after,

@@ -25,10 +25,13 @@ class Server(flight.FlightServerBase):  # pyright: ignore[reportUntypedBaseClass
     def do_action(
         self, context: flight.ServerCallContext, action: flight.Action
     ) -> Iterator[flight.Result]:
-        """A call that answers with JSON."""
+        """A call that answers with JSON; one that brings a file has it after its first line."""
         require_known(context)
-        arguments = _object(action.body.to_pybytes() or b"{}")
-        answer = _guarded(self._calls.answers, action.type, arguments)
+        calls, body, brought = self._calls.answers, action.body.to_pybytes(), {}
+        if action.type in self._calls.uploads:
+            calls = self._calls.uploads
+            body, _, brought["content"] = body.partition(b"\n")
+        answer = _guarded(calls, action.type, _object(body or b"{}") | brought)
         yield flight.Result(pa.py_buffer(json.dumps(answer, default=_plain).encode()))
 
     def do_get(
