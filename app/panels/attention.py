@@ -23,7 +23,8 @@ def panel(lab: Lab, runs: Sequence[Run]) -> None:
     watch = session.watch()
     steps = watch.snapshot_steps.get(run["run_id"], [])
     if not steps:
-        st.caption("No snapshot yet." if run["last_step"] == 0 else "This run recorded none.")
+        never = "None was recorded: networks without attention weights have no maps."
+        st.caption("No snapshot yet." if run["last_step"] == 0 else never)
         return
     components.heads(
         _message(lab, watch, run, steps=steps), key=KEY, on_at=_moved, on_resync=_resync
