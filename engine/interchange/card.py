@@ -30,7 +30,7 @@ from transformers import AutoModelForCausalLM
 model = AutoModelForCausalLM.from_pretrained("path/to/this/folder")
 tokens = torch.tensor([$row])  # $names
 logits = model(tokens).logits[:, $positions, :$n_classes]
-print(logits.argmax(-1))  # trained towards $target
+print(logits.argmax(-1))  # the task's answer is $target
 ```
 """)
 

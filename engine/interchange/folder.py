@@ -59,11 +59,12 @@ def refuse_used(folder: Path) -> None:
 def write_folder(folder: Path, state: Mapping[str, np.ndarray], origin: Origin) -> Exported:
     """Write config.json, model.safetensors, tokens.json and README.md of a checkpoint's state.
 
+    `refuse_used` says beforehand, at no cost, whether the folder will do.
+
     Raises:
         NotPossible: no class of `transformers` computes the network, the folder is in use, or it
             cannot be written. Nothing is then written.
     """
-    refuse_used(folder)
     config = origin.config
     task = build_task(config.task, seed=seed_of(config.training, "split"))
     described = transformers_config(config.model, vocab_size=task.vocab_size, length=task.length)
