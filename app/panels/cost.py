@@ -19,7 +19,8 @@ def cost(lab: Lab, config: RunConfig, seeds: int) -> None:
         f"**{count(predicted.get('examples'))}** examples: "
         f"{count(predicted.get('train'))} to train on, {count(predicted.get('test'))} held out",
         f"**{count(predicted.get('parameters'))}** parameters, "
-        f"about {size(predicted.get('memory_bytes'))} of memory",
+        f"about {size(predicted.get('memory_bytes'))} of memory, "
+        f"{predicted.get('flops_per_step', 0) / 1e9:.3g} GFLOP a step",
         f"chance level {percent(predicted.get('chance'))}, "
         f"{count(predicted.get('vocabulary'))} tokens, rows of {count(predicted.get('length'))}",
     ]

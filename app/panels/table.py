@@ -11,6 +11,7 @@ from app.panels import controls, exports
 from app.words import plain, several
 
 Run = dict[str, Any]
+_TASK_NAMES = ("operation", "p", "group", "n_entities", "phi", "train_fraction")
 _KINDS = ("state", "task", "model", "optimizer")
 
 
@@ -54,9 +55,10 @@ def frame_of(runs: Sequence[Run]) -> pd.DataFrame:
         "memorised": lambda run: run.get("memorised_step"),
         "onset": lambda run: run.get("onset_step"),
         "grokked": lambda run: run.get("grokked_step"),
+        "grokked OOD": _grokked_ood,
         "delay": lambda run: run.get("delay"),
         "test accuracy": lambda run: run.get("test_accuracy"),
-        "task": lambda run: _described(run, "task", ("operation", "p", "train_fraction")),
+        "task": lambda run: _described(run, "task", _TASK_NAMES),
         "model": lambda run: _described(run, "model", ("n_layers", "d_model")),
         "optimizer": lambda run: _described(run, "optimizer", ("learning_rate", "weight_decay")),
         "steps/s": lambda run: run.get("steps_per_second"),
@@ -66,9 +68,19 @@ def frame_of(runs: Sequence[Run]) -> pd.DataFrame:
         "created": lambda run: run.get("created"),
     }
     frame = pd.DataFrame({name: [of(run) for run in runs] for name, of in columns.items()})
-    whole = ["seed", "step", "memorised", "onset", "grokked", "delay"]
+    whole = ["seed", "step", "memorised", "onset", "grokked", "grokked OOD", "delay"]
     frame[whole] = frame[whole].astype("Int64")
     return frame
+
+
+def _grokked_ood(run: Run) -> int | None:
+    """Where accuracy out of distribution was up, in tasks that have such a split."""
+    steps = [
+        m["step"]
+        for m in run.get("markers") or []
+        if m["split"] == "test_ood" and m["kind"] == "grokked"
+    ]
+    return min(steps, default=None)
 
 
 def _described(run: Run, section: str, names: Sequence[str]) -> str:
@@ -85,7 +97,7 @@ def grid(runs: Sequence[Run]) -> list[Run]:
     """Draw the table; returns the selected runs."""
     numbers = {
         name: st.column_config.NumberColumn(name, format="localized")
-        for name in ("step", "memorised", "onset", "grokked", "delay")
+        for name in ("step", "memorised", "onset", "grokked", "grokked OOD", "delay")
     }
     event = st.dataframe(
         frame_of(runs),

@@ -24,19 +24,22 @@ _NO_COST = frozenset({"operation", "pairs", "operand_zero"})
 def estimate(config: RunConfig, runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Predicted size and duration; the rate is None where no comparable run has been seen.
 
-    `memory_bytes` is of the whole worker process, `seconds` of training alone.
+    `memory_bytes` is of the whole worker process, `seconds` of training alone; `flops_per_step`
+    counts the operations of the matrix products of an update, two for a multiply-add.
     """
     sizes = task_sizes(config.task)
     parameters = config.model.n_parameters(sizes.vocabulary, sizes.length)
     rate, source = _rate(config, runs)
-    batch = config.training.batch_size or sizes.train
+    batch = min(config.training.batch_size or sizes.train, sizes.train)
+    flops = config.model.flops_per_example(sizes.vocabulary, sizes.length, sizes.n_read)
     activations = 4 * sizes.length * _kept(config.model)
     return {
         **asdict(sizes),
         "parameters": parameters,
+        "flops_per_step": flops * batch,
         "memory_bytes": _WORKER_BYTES
         + parameters * _BYTES_PER_PARAMETER
-        + activations * min(batch, sizes.train) // config.training.accumulate,
+        + activations * batch // config.training.accumulate,
         "steps_per_second": rate,
         "source": source,
         "seconds": None if rate is None else config.training.steps / rate,
