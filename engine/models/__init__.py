@@ -1,8 +1,8 @@
 """Which architectures exist: the union of their settings (no torch; networks are in `build`)."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from engine.models.gpt.settings import GPTSettings
 from engine.models.llama.settings import LlamaSettings
@@ -21,6 +21,13 @@ from engine.models.rwkv4.settings import RWKV4Settings
 from engine.models.rwkv7.settings import RWKV7Settings
 from engine.models.trm.settings import TRMSettings
 from engine.models.universal.settings import UniversalSettings
+
+
+def _gpt_unless_said(settings: Any) -> Any:
+    """Settings without a kind are a gpt's, as they were when there was no other network."""
+    named = not isinstance(settings, dict) or "kind" in settings
+    return settings if named else {"kind": "gpt", **settings}
+
 
 ModelSettings = Annotated[
     GPTSettings
@@ -41,6 +48,7 @@ ModelSettings = Annotated[
     | GatedDeltaNetSettings
     | HybridSettings,
     Field(discriminator="kind"),
+    BeforeValidator(_gpt_unless_said),
 ]
 
 __all__ = [

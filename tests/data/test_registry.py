@@ -1,11 +1,12 @@
-"""The union of all tasks."""
+"""Which kinds there are, and what may be left out when one is named."""
 
 import pytest
 from pydantic import TypeAdapter
 
 from data import TaskSettings, build_task, task_sizes
-from engine.config import InvalidConfig, parse_config
+from engine.config import InvalidConfig, RunConfig, parse_config
 from engine.config.fields import kinds
+from tests.data.contract import assert_well_formed
 
 
 def test_settings_without_a_kind_are_modular():
@@ -19,6 +20,17 @@ def test_an_unknown_kind_is_answered_with_the_nearest():
     with pytest.raises(InvalidConfig) as caught:
         parse_config({"task": {"kind": "compositon"}})
     assert str(caught.value) == "no task is called 'compositon'; did you mean 'composition'?"
+
+
+def test_a_network_without_a_kind_is_a_gpt():
+    assert parse_config({"model": {"d_model": 16}}).model.kind == "gpt"
+
+
+@pytest.mark.parametrize("kind", kinds("task"))
+def test_a_kind_has_defaults_that_keep_the_contract_and_survive_json(kind: str):
+    config = parse_config({"task": {"kind": kind}})
+    assert RunConfig.model_validate_json(config.model_dump_json()) == config
+    assert_well_formed(build_task(config.task, seed=0))
 
 
 @pytest.mark.parametrize("kind", kinds("task"))
