@@ -6,6 +6,7 @@ from typing import Any
 from engine.daemon.attempts import prepare
 from engine.daemon.fleet import Fleet
 from engine.daemon.origins import Origin, find_origin
+from engine.daemon.placing import device_of
 from engine.daemon.rows import Row, config_of
 from engine.daemon.scheduler import Start, Waiting, plan
 from engine.errors import LabError
@@ -54,15 +55,13 @@ class Queue:
         run_id = row["run_id"]
         try:
             config = config_of(row)
+            device = device_of(config, self._fleet.machine)
         except LabError as error:
             self._store.set_state(run_id, "failed", str(error))
             return None
         if run_id not in self._origins:
             folder = self._home.run(run_id)
             self._origins[run_id] = find_origin(folder, self._store.checkpoints(run_id))
-        device = config.training.device
-        if device == "auto":
-            device = "cuda" if self._fleet.machine.n_gpus else "cpu"
         launch = row["sweep_id"] or f"run {run_id}"
         group = (launch, shape_key(config), self._origins[run_id].step)
         return Waiting(run_id, group, device, config.training.threads)

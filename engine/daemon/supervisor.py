@@ -20,7 +20,9 @@ from engine.daemon.branching import (
     forked_config,
     nearest_checkpoint,
 )
+from engine.daemon.demands import promise, promised
 from engine.daemon.fleet import Fleet
+from engine.daemon.placing import device_of
 from engine.daemon.processes import n_cores, n_gpus
 from engine.daemon.queue import Queue
 from engine.daemon.rows import Row, config_of, find, last_step
@@ -46,15 +48,14 @@ class Supervisor:
     def __init__(self, home: Home, store: Store, machine: Machine | None = None) -> None:
         self._home, self._store = home, store
         self._mutex = threading.RLock()
-        self._fleet = Fleet(home, machine or Machine(n_cores(), n_gpus()))
+        self.machine = machine or Machine(n_cores(), n_gpus())
+        self._fleet = Fleet(home, self.machine)
         self._watch = Watch(home, store, fleet=self._fleet, go_on=self._put_back)
         self._queue = Queue(home, store, fleet=self._fleet, began=self._watch.add)
         for row in store.runs():
             if row["state"] in ACTIVE:
                 self._watch.add(row["run_id"])
-            if row["state"] == "stopping":
-                # the daemon that promised it may have died before the worker heard of it
-                self._watch.demand(row["run_id"], "stop")
+                self._keep_promise(row)
 
     # what the daemon's loop calls
 
@@ -90,8 +91,10 @@ class Supervisor:
         tags: Sequence[str] = (),
         notes: str = "",
     ) -> list[int]:
-        """Queue a run for each configuration, all of one sweep; none when one is invalid."""
+        """Queue a run for each configuration, all of one sweep; none when one cannot be."""
         checked = [parse_config(config) for config in configs]
+        for config in checked:
+            device_of(config, self.machine)
         sweep_id = secrets.token_hex(6)
         with self._mutex:
             self._queue.changed = True
@@ -108,8 +111,8 @@ class Supervisor:
                 self._leave_queue(run_id, "paused", "taken out of the queue; resume puts it back")
                 return
             _require(row, {"starting", "running"}, "only a running run can be paused")
-            self._store.set_state(run_id, row["state"], f"pausing… last step {last_step(row):,}")
-            self._watch.demand(run_id, "pause")
+            self._watch.demand(run_id, "pause")  # before the promise: a full disk may forbid it
+            self._store.set_state(run_id, row["state"], promise("pause", last_step(row)))
 
     def stop(self, run_id: int) -> None:
         """End the run after its current block of steps, with a checkpoint."""
@@ -119,8 +122,8 @@ class Supervisor:
                 self._leave_queue(run_id, "stopped", f"stopped while {row['state']}")
                 return
             _require(row, ACTIVE, "only a running, paused or queued run can be stopped")
-            self._store.set_state(run_id, "stopping", f"stopping… last step {last_step(row):,}")
             self._watch.demand(run_id, "stop")
+            self._store.set_state(run_id, "stopping", promise("stop", last_step(row)))
 
     def kill(self, run_id: int) -> None:
         """End the run's process: SIGTERM, SIGKILL 5 s later; the rest of its batch resumes."""
@@ -131,8 +134,7 @@ class Supervisor:
                 return
             _require(row, ACTIVE, "it has no process that could be killed")
             with contextlib.suppress(StoreUnavailable):  # a full disk keeps nobody from killing
-                words = f"killing… last step {last_step(row):,}"
-                self._store.set_state(run_id, "stopping", words)
+                self._store.set_state(run_id, "stopping", promise("kill", last_step(row)))
             self._watch.kill(run_id)
 
     def checkpoint(self, run_id: int) -> None:
@@ -166,6 +168,7 @@ class Supervisor:
             checkpoint = nearest_checkpoint(self._store.checkpoints(run_id), step, run_id)
             used = checkpoint["step"]
             config = forked_config(config_of(row), overrides, step=used)
+            device_of(config, self.machine)
             child = self._create(
                 config,
                 name=f"{row['name'] or row['task']} @ {used:,}",
@@ -196,7 +199,7 @@ class Supervisor:
     def slots(self) -> dict[str, Any]:
         """How many workers may run at once, how many do, and which runs wait."""
         with self._mutex:
-            machine, busy = self._fleet.machine, self._fleet.busy()
+            machine, busy = self.machine, self._fleet.busy()
         return {
             "total": machine.n_gpus or machine.n_cores,
             "busy": len(busy),
@@ -225,6 +228,14 @@ class Supervisor:
             notes=notes,
             code_version=code_version(),
         )
+
+    def _keep_promise(self, row: Row) -> None:
+        """Ask again: an earlier daemon may have died before its worker heard of it."""
+        verb = promised(row["state"], row["state_reason"])
+        if verb == "kill":
+            self._watch.kill(row["run_id"])
+        elif verb is not None:
+            self._watch.demand(row["run_id"], verb)
 
     def _put_back(self, run_id: int) -> None:
         self._queue.put(run_id)
