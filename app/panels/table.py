@@ -110,7 +110,7 @@ def grid(runs: Sequence[Run]) -> list[Run]:
             **numbers,
             "run": st.column_config.NumberColumn("run", pinned=True, width="small"),
             "test accuracy": st.column_config.NumberColumn("test accuracy", format="percent"),
-            "steps/s": st.column_config.NumberColumn("steps/s", format="%.0f"),
+            "steps/s": st.column_config.NumberColumn("steps/s", format="%.1f"),
             "train time": st.column_config.NumberColumn("train time", format="%.1f s"),
             "tags": st.column_config.ListColumn("tags"),
             "created": st.column_config.DatetimeColumn("created (UTC)", format="D MMM HH:mm"),
