@@ -34,7 +34,7 @@ def cost(lab: Lab, config: RunConfig, seeds: int) -> None:
             f"**{duration(seconds)}** for the budget"
         )
     else:
-        lines.append(f"rate not known yet: {source or 'no run of this size yet'}")
+        lines.append(f"rate and duration not known: {source}")
     if seeds > 1:
         lines.append(f"{seeds} seeds train at once, spread over the free workers")
     st.markdown("\n".join(f"- {line}" for line in lines))

@@ -73,7 +73,8 @@ def _pane(draft: Draft, config: RunConfig | None, *, homeless: list[str], n_prob
             example.example(session.lab(), config)
             cost.changes(config, draft.base, draft.preset)
         else:
-            st.warning(f"{n_problems} to mend before this can be launched.")
+            settings = "1 setting has" if n_problems == 1 else f"{n_problems} settings have"
+            st.warning(f"{settings} to be mended before this can be launched.")
         if st.button(
             "Launch" if seeds == 1 else f"Launch {seeds} runs",
             type="primary",
