@@ -96,7 +96,7 @@ def _table_row(run: Run) -> str:
 
 def system(runs: Sequence[Run]) -> None:
     """Rate, memory, device, time spent and time left."""
-    st.caption(" · ".join(_system_parts(runs)))
+    st.caption(" · ".join(_system_parts(runs)) or "not trained yet")
 
 
 def _system_parts(runs: Sequence[Run]) -> list[str]:
@@ -115,7 +115,9 @@ def _system_parts(runs: Sequence[Run]) -> list[str]:
     devices = sorted({str(run["device"]) for run in runs if run.get("device")})
     if devices:
         parts.append(f"device {', '.join(devices)}")
-    parts.append(f"trained for {duration(max(run.get('train_seconds') or 0 for run in runs))}")
+    trained = max(run.get("train_seconds") or 0 for run in runs)
+    if trained:
+        parts.append(f"trained for {duration(trained)}")
     left = [seconds for run in running if (seconds := seconds_left(run)) is not None]
     if left:
         parts.append(f"about {duration(max(left))} left in the budget")
@@ -137,7 +139,7 @@ def faults(runs: Sequence[Run], events: Sequence[Row]) -> None:
             continue
         reason = plain(run.get("state_reason") or "no reason was told")
         st.error(
-            f"**Run {run['run_id']} failed.** {reason}",
+            f"**Run {run['run_id']} failed:** {reason}",
             icon=":material/error:",
         )
         told = [

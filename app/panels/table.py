@@ -70,7 +70,11 @@ def frame_of(runs: Sequence[Run]) -> pd.DataFrame:
     frame = pd.DataFrame({name: [of(run) for run in runs] for name, of in columns.items()})
     whole = ["seed", "step", "memorised", "onset", "grokked", "grokked OOD", "delay"]
     frame[whole] = frame[whole].astype("Int64")
-    return frame
+    return frame if any(map(_has_ood, runs)) else frame.drop(columns="grokked OOD")
+
+
+def _has_ood(run: Run) -> bool:
+    return "test_ood" in (run.get("splits") or [])
 
 
 def _grokked_ood(run: Run) -> int | None:

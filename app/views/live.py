@@ -35,6 +35,7 @@ def main() -> None:
     with bar:
         chosen = _picked(everything)
     if not chosen:
+        heading.title("Live")
         st.info("None of the runs in this address exists. Pick others above.")
         return
     with heading:
@@ -169,10 +170,11 @@ def _panel(states: tuple[str, ...], view: View) -> None:
     watch.look(lab, view.run_ids)
     if tuple(str(run["state"]) for run in watch.runs) != states:
         st.rerun()
-    status.heading(watch.runs, controls.asked(watch.runs))
-    status.faults(watch.runs, watch.events)
-    status.figures(watch.runs)
-    status.system(watch.runs)
+    with st.container(gap="xsmall"):
+        status.heading(watch.runs, controls.asked(watch.runs))
+        status.faults(watch.runs, watch.events)
+        status.figures(watch.runs)
+        status.system(watch.runs)
     left, right = st.columns([13, 7], gap="medium")
     with left:
         _curves(lab, watch, view)
