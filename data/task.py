@@ -46,6 +46,9 @@ class TaskData:
     majority: float
     """Accuracy of always giving the most frequent answer."""
 
+    alphabets: tuple[tuple[int, ...], ...] | None = None
+    """For each position the tokens that may stand there, whatever the seed; None: any token."""
+
     @property
     def vocab_size(self) -> int:
         """How many token ids exist."""

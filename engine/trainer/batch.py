@@ -90,7 +90,7 @@ class Batch:
             self.device,
             noise_seeds=[seed_of(each, "order") for each in training],
         )
-        self.program = Program(network.to(self.device), task, some.training)
+        self.program = Program(network.to(self.device), task, some.training, device=self.device)
         self._gradient: Gradient | None = None
         self._losses: list[tuple[int, Tensor]] = []
 

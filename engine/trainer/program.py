@@ -13,12 +13,14 @@ from torch.func import functional_call
 
 from data import TaskData
 from engine.config.training import TrainingSettings
+from engine.kernels.compiled import available
 from engine.losses.cross_entropy import answer_loss, correct_answers
+from engine.losses.one_pass import answer_loss_in_one_pass
 from engine.losses.stablemax import stablemax_loss
 from engine.measures.attention import attention_maps
 from engine.models.network import Network
 from engine.trainer.examples import Examples
-from engine.trainer.mapping import map_runs
+from engine.trainer.mapping import RunFunction, map_runs
 
 MATMUL_DTYPES = {
     "float32": torch.float32,
@@ -26,18 +28,30 @@ MATMUL_DTYPES = {
     "bfloat16": torch.bfloat16,
 }
 LOSSES = {"cross_entropy": answer_loss, "stablemax": stablemax_loss}
+ONE_PASS = {"cross_entropy": answer_loss_in_one_pass}
+"""Losses that come with their gradient, where nothing maps over runs or looks into the step."""
 LOSS_DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 
 class Program:
     """A network and its loss, as functions of parameters stacked over runs."""
 
-    def __init__(self, network: Network, task: TaskData, training: TrainingSettings) -> None:
+    def __init__(
+        self,
+        network: Network,
+        task: TaskData,
+        training: TrainingSettings,
+        *,
+        device: torch.device,
+    ) -> None:
         network.matmul_dtype = MATMUL_DTYPES[training.precision]
+        network.alphabets = task.alphabets
+        self._loops = device.type == "cpu" and available() and not training.compile
         self._network = network
         self._read = task.read_at
         self._n_classes = task.n_classes
         self._measure = LOSSES[training.loss]
+        self._measure_in_one_pass = ONE_PASS.get(training.loss, self._measure)
         self._loss_dtype = LOSS_DTYPES[training.loss_precision]
         self._step = self._gradients
         if training.compile:
@@ -64,7 +78,7 @@ class Program:
         loss = torch.zeros_like(asked, dtype=self._loss_dtype)
         right = torch.zeros_like(asked)
         for chunk in examples.chunks():
-            losses, logits = map_runs(self._loss, parameters, chunk.tokens, chunk.targets)
+            losses, logits = self._mapped(self._loss, parameters, chunk.tokens, chunk.targets)
             loss += losses * (chunk.n_answers() / asked)
             right += self.n_right(logits, chunk)
         return loss, right / asked
@@ -92,7 +106,13 @@ class Program:
         def maps(parameters: Mapping[str, Tensor], tokens: Tensor) -> tuple[Tensor]:
             return (attention_maps(self._network, parameters, tokens, n_examples=0).mean,)
 
-        return map_runs(maps, parameters, tokens)[0]
+        return self._mapped(maps, parameters, tokens)[0]
+
+    def _mapped(
+        self, function: RunFunction, parameters: Mapping[str, Tensor], *inputs: Tensor
+    ) -> tuple[Tensor, ...]:
+        self._network.loops = self._loops and len(inputs[0]) == 1
+        return map_runs(function, parameters, *inputs)
 
     def _gradients(
         self,
@@ -101,7 +121,7 @@ class Program:
         targets: Tensor,
         weight: Tensor | None,
     ) -> tuple[tuple[Tensor, ...], Tensor, Tensor]:
-        loss, logits = map_runs(self._loss, parameters, tokens, targets)
+        loss, logits = self._mapped(self._loss, parameters, tokens, targets)
         if weight is not None:
             loss = loss * weight
         gradients = torch.autograd.grad(loss.sum(), list(parameters.values()))
@@ -119,7 +139,7 @@ class Program:
         def loss_and_rest(
             parameters: Mapping[str, Tensor],
         ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-            loss, logits = map_runs(self._loss, parameters, tokens, targets)
+            loss, logits = self._mapped(self._loss, parameters, tokens, targets)
             if weight is not None:
                 loss = loss * weight
             return loss.sum(), (loss, logits)
@@ -132,5 +152,7 @@ class Program:
         self, parameters: Mapping[str, Tensor], tokens: Tensor, targets: Tensor
     ) -> tuple[Tensor, Tensor]:
         logits: Tensor = functional_call(self._network, dict(parameters), (tokens, self._read))
-        loss = self._measure(logits, targets, n_classes=self._n_classes, dtype=self._loss_dtype)
+        at_once = self._network.loops and torch.is_grad_enabled()
+        measure = self._measure_in_one_pass if at_once else self._measure
+        loss = measure(logits, targets, n_classes=self._n_classes, dtype=self._loss_dtype)
         return loss, logits
