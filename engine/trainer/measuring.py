@@ -22,9 +22,10 @@ def evaluate(batch: Batch) -> tuple[Evaluated, list[int]]:
     Loss and accuracy of `train` are those of the whole training split (in mini-batch training of
     at most `TRAIN_CAP` examples), of held-out splits always of the whole. `gradient_norm` is that
     of the examples of the next update, before anything is done to it. Where an average of the
-    weights is kept, everything but `gradient_norm` is measured on that average.
+    weights is kept, everything but `gradient_norm` is measured on that average; nothing else is
+    measured with dropout. Where later answers of a row know more, accuracy is told for each.
     """
-    shared = any(batch.feed.takes_all) and not batch.weights.averages
+    shared = any(batch.feed.takes_all) and not batch.weights.averages and not batch.drops
     gradient = batch.gradient(with_accuracy=shared)
     found: dict[tuple[str, str], Tensor] = {
         ("", "weight_norm"): batch.weights.norm()[:, 0],
@@ -71,7 +72,8 @@ def photograph(batch: Batch, runs: Collection[int]) -> Snapshot:
 def _train_scores(batch: Batch, gradient: Gradient) -> tuple[Tensor, Tensor]:
     """Of the gradient's own pass where a run takes all its rows, of `TRAIN_CAP` rows elsewhere.
 
-    Where an average of the weights is kept, the gradient's pass says nothing of it.
+    Where an average of the weights is kept, or a run has dropout, the gradient's pass says
+    nothing of it.
     """
     takes_all = batch.feed.takes_all
     if not any(takes_all):

@@ -16,6 +16,7 @@ from engine.config.training import TrainingSettings
 from engine.losses.cross_entropy import answer_loss, correct_answers
 from engine.losses.stablemax import stablemax_loss
 from engine.measures.attention import attention_maps
+from engine.models.dropout import chosen, places
 from engine.models.network import Network
 from engine.trainer.examples import Examples
 from engine.trainer.mapping import map_runs
@@ -26,6 +27,8 @@ MATMUL_DTYPES = {
     "bfloat16": torch.bfloat16,
 }
 LOSSES = {"cross_entropy": answer_loss, "stablemax": stablemax_loss}
+Dropped = tuple[()] | tuple[Int64[Tensor, " R"], Float[Tensor, " R"]]
+"""Key and rate of each run's dropout; nothing where runs have none."""
 LOSS_DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 
@@ -35,6 +38,7 @@ class Program:
     def __init__(self, network: Network, task: TaskData, training: TrainingSettings) -> None:
         network.matmul_dtype = MATMUL_DTYPES[training.precision]
         self._network = network
+        self._places = places(network)
         self._read = task.read_at
         self._n_classes = task.n_classes
         self._measure = LOSSES[training.loss]
@@ -48,12 +52,13 @@ class Program:
         parameters: Mapping[str, Tensor],
         examples: Examples,
         weight: Float[Tensor, " R"] | None = None,
+        dropout: Dropped = (),
     ) -> tuple[tuple[Tensor, ...], Float[Tensor, " R"], Float[Tensor, "R B A V"]]:
         """Gradients [R, *shape] in the parameters' order, loss and logits of each run.
 
         `weight` multiplies each run's loss: the share of its answers that these examples hold.
         """
-        return self._step(parameters, examples.tokens, examples.targets, weight)
+        return self._step(parameters, examples.tokens, examples.targets, weight, dropout)
 
     @torch.no_grad()
     def scores(
@@ -100,8 +105,9 @@ class Program:
         tokens: Tensor,
         targets: Tensor,
         weight: Tensor | None,
+        dropout: Dropped,
     ) -> tuple[tuple[Tensor, ...], Tensor, Tensor]:
-        loss, logits = map_runs(self._loss, parameters, tokens, targets)
+        loss, logits = map_runs(self._loss, parameters, tokens, targets, *dropout)
         if weight is not None:
             loss = loss * weight
         gradients = torch.autograd.grad(loss.sum(), list(parameters.values()))
@@ -113,13 +119,14 @@ class Program:
         tokens: Tensor,
         targets: Tensor,
         weight: Tensor | None,
+        dropout: Dropped,
     ) -> tuple[tuple[Tensor, ...], Tensor, Tensor]:
         """The same; here the compiler sees the backward pass too, and fuses across it."""
 
         def loss_and_rest(
             parameters: Mapping[str, Tensor],
         ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-            loss, logits = map_runs(self._loss, parameters, tokens, targets)
+            loss, logits = map_runs(self._loss, parameters, tokens, targets, *dropout)
             if weight is not None:
                 loss = loss * weight
             return loss.sum(), (loss, logits)
@@ -129,8 +136,11 @@ class Program:
         return tuple(gradients.values()), loss.detach(), logits.detach()
 
     def _loss(
-        self, parameters: Mapping[str, Tensor], tokens: Tensor, targets: Tensor
+        self, parameters: Mapping[str, Tensor], tokens: Tensor, targets: Tensor, *dropout: Tensor
     ) -> tuple[Tensor, Tensor]:
-        logits: Tensor = functional_call(self._network, dict(parameters), (tokens, self._read))
+        values = dict(parameters)
+        if dropout:
+            values |= chosen(self._places, *dropout)
+        logits: Tensor = functional_call(self._network, values, (tokens, self._read))
         loss = self._measure(logits, targets, n_classes=self._n_classes, dtype=self._loss_dtype)
         return loss, logits
