@@ -74,6 +74,8 @@ class Batch:
             name: stack(tasks, name, self.device) for name in tasks[0].splits if name != "train"
         }
         task = tasks[0]
+        self.by_answer = task.by_answer
+        """Whether accuracy is told answer by answer."""
         network = build_model(some.model, vocab_size=task.vocab_size, length=task.length)
         layout = Layout.of(network)
         optimizers = [config.optimizer for config in self.configs.values()]

@@ -60,19 +60,26 @@ class Program:
         """
         return self._step(parameters, examples.tokens, examples.targets, weight, dropout)
 
-    @torch.no_grad()
     def scores(
         self, parameters: Mapping[str, Tensor], examples: Examples
     ) -> tuple[Float[Tensor, " R"], Float[Tensor, " R"]]:
         """Mean loss and accuracy of each run over examples of any number."""
+        loss, right = self.scores_by_answer(parameters, examples)
+        return loss, right.sum(1) / examples.n_answers().clamp(min=1)
+
+    @torch.no_grad()
+    def scores_by_answer(
+        self, parameters: Mapping[str, Tensor], examples: Examples
+    ) -> tuple[Float[Tensor, " R"], Int64[Tensor, "R A"]]:
+        """Mean loss of each run, and how many answers are right at each read position."""
         asked = examples.n_answers().clamp(min=1)
         loss = torch.zeros_like(asked, dtype=self._loss_dtype)
-        right = torch.zeros_like(asked)
+        right = torch.zeros_like(examples.targets[:, 0])
         for chunk in examples.chunks():
             losses, logits = map_runs(self._loss, parameters, chunk.tokens, chunk.targets)
             loss += losses * (chunk.n_answers() / asked)
-            right += self.n_right(logits, chunk)
-        return loss, right / asked
+            right += (logits[..., : self._n_classes].argmax(-1) == chunk.targets).sum(1)
+        return loss, right
 
     def n_right(self, logits: Float[Tensor, "R B A V"], examples: Examples) -> Int64[Tensor, " R"]:
         """How many answers of each run are right."""
