@@ -31,8 +31,8 @@ class TrainingSettings(Settings):
     loss: Literal["cross_entropy", "stablemax"] = "cross_entropy"
     """What is minimised: −log of the answer's share under softmax or under StableMax.
 
-    StableMax groks without weight decay: published runs on addition mod 113 took 80,000 updates
-    and more, AdamW with a tuned decay fewer than 200. Source: Prieto et al. 2025.
+    Published: StableMax groks without weight decay, in 80,000 updates and more on addition mod
+    113; AdamW with a tuned decay took fewer than 200. Source: Prieto et al. 2025.
     """
     label_noise: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
     """Share of the training answers that are replaced by other answers, drawn by the split seed;
