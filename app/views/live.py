@@ -11,7 +11,7 @@ from app.charts.markers import Mode
 from app.faults import guarded
 from app.live import components
 from app.live.stream import View
-from app.panels import attention, controls, events, exports, status
+from app.panels import attention, controls, events, exports, shots, status
 from app.words import ALIVE, plain, run_title
 from engine import Lab
 
@@ -178,6 +178,7 @@ def _panel(states: tuple[str, ...], view: View) -> None:
     left, right = st.columns([13, 7], gap="medium")
     with left:
         _curves(lab, watch, view)
+        shots.panel(lab, watch.runs)
     with right:
         attention.panel(lab, watch.runs)
         events.listing(watch.events, several=len(watch.runs) > 1)

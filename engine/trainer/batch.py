@@ -15,8 +15,8 @@ from engine.config.run import RunConfig
 from engine.models.build import build_model
 from engine.trainer.devices import pick_device, set_tf32
 from engine.trainer.examples import Examples, Feed, stack
-from engine.trainer.noise import with_label_noise
-from engine.trainer.program import Program
+from engine.trainer.noise import dropout_key, with_label_noise
+from engine.trainer.program import Dropped, Program
 from engine.trainer.rows import Layout
 from engine.trainer.seeds import seed_of
 from engine.trainer.shape import shape_key
@@ -74,6 +74,8 @@ class Batch:
             name: stack(tasks, name, self.device) for name in tasks[0].splits if name != "train"
         }
         task = tasks[0]
+        self.by_answer = task.by_answer
+        """Whether accuracy is told answer by answer."""
         network = build_model(some.model, vocab_size=task.vocab_size, length=task.length)
         layout = Layout.of(network)
         optimizers = [config.optimizer for config in self.configs.values()]
@@ -120,6 +122,11 @@ class Batch:
     def runs(self) -> tuple[int, ...]:
         """The runs that are still in the batch."""
         return tuple(self.configs)
+
+    @property
+    def drops(self) -> bool:
+        """Whether the runs leave out a part of what their layers give."""
+        return self.training.dropout > 0
 
     @property
     def n_parameters(self) -> int:
@@ -189,7 +196,9 @@ class Batch:
         right = torch.zeros(1, device=self.device)
         for i, part in enumerate(examples.parts(n_parts)):
             share = None if asked is None else part.n_answers() / asked
-            gradients, part_loss, logits = self.program.gradients(group.leaves, part, share)
+            gradients, part_loss, logits = self.program.gradients(
+                group.leaves, part, share, self._dropout(group.rows, part=i)
+            )
             rows = (weights.scratch if i else weights.gradient)[group.rows]
             weights.layout.fill(rows, gradients)
             if i:
@@ -198,3 +207,13 @@ class Batch:
             if with_accuracy:
                 right = right + self.program.n_right(logits, part)
         return loss, right
+
+    def _dropout(self, rows: slice, *, part: int) -> Dropped:
+        """What the next update leaves out: the run's seed, the step and the part decide."""
+        if not self.drops:
+            return ()
+        configs = list(self.configs.values())[rows]
+        seeds = self.feed.order_seeds[rows]
+        keys = [dropout_key(seed=seed, step=self.step + 1, part=part) for seed in seeds]
+        rates = [config.training.dropout for config in configs]
+        return torch.tensor(keys, device=self.device), torch.tensor(rates, device=self.device)

@@ -4,11 +4,12 @@ Shapes: ``R`` runs.
 """
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
 import torch
 from torch import Tensor
 
+from data import IGNORED
 from engine.measures.attention import N_PROBE
 from engine.optim.schedule import rate_at
 from engine.trainer.batch import Batch, Gradient
@@ -22,9 +23,10 @@ def evaluate(batch: Batch) -> tuple[Evaluated, list[int]]:
     Loss and accuracy of `train` are those of the whole training split (in mini-batch training of
     at most `TRAIN_CAP` examples), of held-out splits always of the whole. `gradient_norm` is that
     of the examples of the next update, before anything is done to it. Where an average of the
-    weights is kept, everything but `gradient_norm` is measured on that average.
+    weights is kept, everything but `gradient_norm` is measured on that average; nothing else is
+    measured with dropout. Where later answers of a row know more, accuracy is told for each.
     """
-    shared = any(batch.feed.takes_all) and not batch.weights.averages
+    shared = any(batch.feed.takes_all) and not batch.weights.averages and not batch.drops
     gradient = batch.gradient(with_accuracy=shared)
     found: dict[tuple[str, str], Tensor] = {
         ("", "weight_norm"): batch.weights.norm()[:, 0],
@@ -32,7 +34,8 @@ def evaluate(batch: Batch) -> tuple[Evaluated, list[int]]:
     }
     found["train", "loss"], found["train", "accuracy"] = _train_scores(batch, gradient)
     for name, split in batch.held_out.items():
-        found[name, "loss"], found[name, "accuracy"] = _scores(batch, split)
+        measure = _scores_by_answer if batch.by_answer else _named_scores
+        found |= {(name, metric): told for metric, told in measure(batch, split)}
     # one copy to the host, and so one wait for the device
     precise = found["train", "loss"].dtype
     table = torch.stack([values.to(precise) for values in found.values()], 1).cpu().tolist()
@@ -71,7 +74,8 @@ def photograph(batch: Batch, runs: Collection[int]) -> Snapshot:
 def _train_scores(batch: Batch, gradient: Gradient) -> tuple[Tensor, Tensor]:
     """Of the gradient's own pass where a run takes all its rows, of `TRAIN_CAP` rows elsewhere.
 
-    Where an average of the weights is kept, the gradient's pass says nothing of it.
+    Where an average of the weights is kept, or a run has dropout, the gradient's pass says
+    nothing of it.
     """
     takes_all = batch.feed.takes_all
     if not any(takes_all):
@@ -86,6 +90,24 @@ def _train_scores(batch: Batch, gradient: Gradient) -> tuple[Tensor, Tensor]:
     loss, accuracy = _scores(batch, batch.feed.train.at(slice(0, TRAIN_CAP)))
     taken = torch.tensor(takes_all, device=loss.device)
     return torch.where(taken, whole[0], loss), torch.where(taken, whole[1], accuracy)
+
+
+def _named_scores(batch: Batch, examples: Examples) -> Iterator[tuple[str, Tensor]]:
+    yield from zip(("loss", "accuracy"), _scores(batch, examples), strict=True)
+
+
+def _scores_by_answer(batch: Batch, examples: Examples) -> Iterator[tuple[str, Tensor]]:
+    """Also `accuracy_shot_1` for the first answer of a row, and so on; of those that are asked."""
+    by_group = [
+        batch.program.scores_by_answer(group.leaves, examples.of(group.rows))
+        for group in batch.weights.shown_groups
+    ]
+    loss, right = (torch.cat(each) for each in zip(*by_group, strict=True))
+    asked = (examples.targets != IGNORED).sum(1)
+    yield "loss", loss
+    yield "accuracy", right.sum(1) / examples.n_answers().clamp(min=1)
+    for place in torch.nonzero(asked.any(0)).flatten().tolist():
+        yield f"accuracy_shot_{place + 1}", right[:, place] / asked[:, place].clamp(min=1)
 
 
 def _scores(batch: Batch, examples: Examples) -> tuple[Tensor, Tensor]:
