@@ -25,6 +25,18 @@ def _matmul(options: Options) -> list[Row]:
     return matmul(options)
 
 
+def _batches(options: Options) -> list[Row]:
+    from engine.bench.training.batches import batches
+
+    return batches(options)
+
+
+def _cores(options: Options) -> list[Row]:
+    from engine.bench.training.cores import cores
+
+    return cores(options)
+
+
 def _recording(options: Options) -> list[Row]:  # noqa: ARG001
     from engine.bench.recording import recording
 
@@ -37,17 +49,33 @@ def _store(options: Options) -> list[Row]:  # noqa: ARG001
     return store()
 
 
+def _presets(options: Options) -> list[Row]:
+    from engine.bench.lab.presets import presets
+
+    return presets(options)
+
+
+def _sweep(options: Options) -> list[Row]:
+    from engine.bench.lab.sweep import sweep
+
+    return sweep(options)
+
+
 MEASUREMENTS: Mapping[str, Measurement] = MappingProxyType(
     {
         "matmul": _matmul,
         "throughput": _throughput,
+        "batches": _batches,
+        "cores": _cores,
         "recording": _recording,
         "store": _store,
+        "presets": _presets,
+        "sweep": _sweep,
     }
 )
 """By name, in the order in which they are taken."""
 
-ON_DEMAND: tuple[str, ...] = ()
+ON_DEMAND: tuple[str, ...] = ("sweep",)
 """Too long for every day: taken when they are named, or with `--all`."""
 
 

@@ -23,12 +23,29 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "rounds": "rounds",
         "note": "",
     },
+    "recording": {
+        "preset": "preset",
+        "from_step": "from step",
+        "steps": "steps",
+        "bare_steps_per_second": "bare steps/s",
+        "recorded_steps_per_second": "recorded steps/s",
+        "recorded_to_bare": "recorded ÷ bare",
+        "recorded_to_bare_by_cpu_time": "by CPU time",
+    },
+    "batches": {
+        "setting": "setting",
+        "way": "way",
+        "run_steps_per_second": "run-steps/s",
+        "spread": "spread",
+        "times_processes": "× processes of peers",
+        "times_processes_by_cpu": "by CPU time",
+        "rounds": "rounds",
+        "note": "",
+    },
 }
 """Which figures are shown, and under which heading; of other measurements, all."""
 
-SHARES = frozenset(
-    {"spread", "utilisation", "naive_utilisation", "own_shape_utilisation", "loss_of_rate"}
-)
+SHARES = frozenset({"spread", "utilisation", "naive_utilisation", "own_shape_utilisation"})
 """Figures that are told in per cent."""
 
 

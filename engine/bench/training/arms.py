@@ -52,10 +52,7 @@ class Contest:
 
     def __init__(self, setting: Setting, *, device: torch.device, threads: int) -> None:
         self.setting, self.device = setting, device
-        self.config = apply(
-            setting.config,
-            {"training.device": device.type, "training.threads": threads},
-        )
+        self.config = endless(setting.config, device=device, threads=threads)
         self._losses: dict[PeerLoop, float] = {}
 
     def names(self, wanted: tuple[str, ...]) -> tuple[str, ...]:
@@ -84,8 +81,9 @@ class Contest:
             assert self.setting.gpt2 is not None
             return self._loop(self._peer(self.setting.gpt2), precision, evaluate=False)
         if name == EVALUATING:
-            return self._engine("float32", evaluating)
-        return self._engine(name.removeprefix(ENGINE), advancing)
+            budget = {"training.steps": self.setting.config.training.steps}
+            return self._engine(apply(self._with("float32"), budget), evaluating)
+        return self._engine(self._with(name.removeprefix(ENGINE)), advancing)
 
     def loss_of(self, weights: Weights) -> float:
         """The loss of any weights, computed by the peer's network."""
@@ -126,11 +124,12 @@ class Contest:
         if loop not in self._losses:
             steps(self.setting.probe_steps)
             self._losses[loop] = loop.loss()
-        arm = Arm(steps, loop.period)
+        arm = Arm(steps, loop.period, warm=True)
         return Contender(arm, precision, loop.n_parameters, self._losses[loop])
 
-    def _engine(self, precision: str, how: "Drive") -> Contender:
-        batch = Batch.start({0: self._with(precision)}, device=self.device)
+    def _engine(self, config: RunConfig, how: "Drive") -> Contender:
+        precision = config.training.precision
+        batch = Batch.start({0: config}, device=self.device)
         batch.advance(self.setting.probe_steps)
         loss = self.loss_of(batch.state(0))
         drive = how(batch)
@@ -139,10 +138,16 @@ class Contest:
             set_arithmetic(precision, self.device)
             drive(n_steps)
 
-        return Contender(Arm(steps), precision, batch.n_parameters, loss)
+        return Contender(Arm(steps, warm=True), precision, batch.n_parameters, loss)
 
     def _with(self, precision: str) -> RunConfig:
         return apply(self.config, {"training.precision": precision})
+
+
+def endless(config: RunConfig, *, device: torch.device, threads: int) -> RunConfig:
+    """The same run on a device, with a budget that no measurement exhausts."""
+    changes = {"device": device.type, "threads": threads, "steps": 10_000_000}
+    return apply(config, {f"training.{name}": value for name, value in changes.items()})
 
 
 Drive = Callable[[Batch], Callable[[int], None]]

@@ -16,16 +16,22 @@ LONG = 2.0
 """Rounds become fewer where one takes more than so many times the time it was given."""
 
 
+Train = Callable[[int], float | None]
+"""Steps → processor seconds that other processes spent on them, where others did the work."""
+
+
 @dataclass(frozen=True, slots=True)
 class Arm:
     """One of the things that take turns."""
 
-    train: Callable[[int], object]
+    train: Train
     """Does so many steps, and returns when they are done."""
     period: int = 1
     """Steps are counted out in multiples of this."""
     share: float = 1.0
     """Of the seconds of a round, how many it takes."""
+    warm: bool = False
+    """Whether it has run before: the first steps compile, capture and allocate."""
 
 
 @dataclass(slots=True)
@@ -64,8 +70,8 @@ class Rates:
 def alternate(arms: Mapping[str, Arm], *, seconds: float, rounds: int) -> dict[str, Rates]:
     """Let the arms take turns, A B C A B C …, and return what each of them did.
 
-    Each is first run to find how many steps fill its share of a round, which warms it up too.
-    Where single steps take longer than that, rounds are fewer, but at least one.
+    Each is first run to find how many steps fill its share of a round. Where single steps take
+    longer than that, rounds are fewer, but at least one.
     """
     rates: dict[str, Rates] = {}
     expected = 0.0
@@ -84,21 +90,25 @@ def alternate(arms: Mapping[str, Arm], *, seconds: float, rounds: int) -> dict[s
     return rates
 
 
-def timed(train: Callable[[int], object], n_steps: int) -> tuple[float, float]:
-    """Seconds of the clock and of this process's processor time that the steps take."""
+def timed(train: Train, n_steps: int) -> tuple[float, float]:
+    """Seconds of the clock and of the processor that the steps take."""
     wall, cpu = time.perf_counter(), time.process_time()
-    train(n_steps)
-    return time.perf_counter() - wall, time.process_time() - cpu
+    elsewhere = train(n_steps) or 0.0
+    return time.perf_counter() - wall, time.process_time() - cpu + elsewhere
 
 
 def _step_seconds(arm: Arm, *, longest: float) -> float:
-    """Seconds of a step, of a warm arm unless warming up took longer than a whole turn."""
+    """Seconds of a step of the arm once it is warm."""
     n_steps = arm.period
-    taken, _ = timed(arm.train, n_steps)
-    if taken > longest:
-        return taken / n_steps
+    if not arm.warm:
+        arm.train(n_steps)
     while True:
         taken, _ = timed(arm.train, n_steps)
         if taken >= min(CALIBRATION_SECONDS, longest):
             return taken / n_steps
         n_steps *= 2
+
+
+def rounded(number: float) -> float:
+    """Four digits, which is more than any of this repeats to."""
+    return float(f"{number:.4g}")

@@ -17,7 +17,7 @@ from engine.bench.training.arithmetic import (
     square,
 )
 from engine.bench.training.arms import EAGER, PEERS, WORDS, Contender, Contest
-from engine.bench.training.rounds import Rates, alternate
+from engine.bench.training.rounds import Rates, alternate, rounded
 from engine.bench.training.settings import COMPARED, SETTINGS, Setting
 
 Row = dict[str, Any]
@@ -58,7 +58,7 @@ def matmul(options: Options) -> list[Row]:
             "product": name,
             "shape": f"{product.m} × {product.k} × {product.n}",
             "precision": precision,
-            "gflops": _rounded(rates[f"{name} {precision}"].per_second * product.flops / 1e9),
+            "gflops": rounded(rates[f"{name} {precision}"].per_second * product.flops / 1e9),
             "spread": round(rates[f"{name} {precision}"].spread, 3),
         }
         for name, product in products.items()
@@ -116,18 +116,18 @@ def _figures(
         for which, product in products.items()
     }
     return dict.fromkeys(FIGURES) | {
-        "steps_per_second": _rounded(own.per_second),
+        "steps_per_second": rounded(own.per_second),
         "spread": round(own.spread, 3),
-        "steps_per_cpu_second": _rounded(own.per_cpu_second),
+        "steps_per_cpu_second": rounded(own.per_cpu_second),
         "times_peers": _ratio(own, peers),
         "times_peers_by_cpu": _ratio(own, peers, by_cpu=True),
         "times_eager": _ratio(own, eager),
         "times_eager_by_cpu": _ratio(own, eager, by_cpu=True),
-        "needed_gflops": _rounded(own.per_second * needed / 1e9),
-        "utilisation": _rounded(own.times(multiplied["square"]) * needed),
-        "naive_utilisation": _rounded(own.times(multiplied["square"]) * naive),
-        "own_shape_utilisation": _rounded(own.times(multiplied["own"]) * needed),
-        "matmul_gflops": _rounded(multiplied["square"].per_second / 1e9),
+        "needed_gflops": rounded(own.per_second * needed / 1e9),
+        "utilisation": rounded(own.times(multiplied["square"]) * needed),
+        "naive_utilisation": rounded(own.times(multiplied["square"]) * naive),
+        "own_shape_utilisation": rounded(own.times(multiplied["own"]) * needed),
+        "matmul_gflops": rounded(multiplied["square"].per_second / 1e9),
         "parameters": contender.n_parameters,
         "loss_after": None if contender.loss_after is None else round(contender.loss_after, 4),
         "probe_steps": contest.setting.probe_steps,
@@ -163,9 +163,4 @@ FIGURES = (
 def _ratio(own: Rates, other: Rates | None, *, by_cpu: bool = False) -> float | None:
     if other is None:
         return None
-    return _rounded(own.times_by_cpu(other) if by_cpu else own.times(other))
-
-
-def _rounded(number: float) -> float:
-    """Four digits, which is more than any of this repeats to."""
-    return float(f"{number:.4g}")
+    return rounded(own.times_by_cpu(other) if by_cpu else own.times(other))
