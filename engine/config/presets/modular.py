@@ -10,9 +10,10 @@ from engine.optim import AdamWSettings
 _QUICK = RunConfig(
     # With (a, b) apart from (b, a), half of the test is read off the training set at once.
     task=ModularSettings(p=59, train_fraction=0.6, pairs="together"),
-    model=GPTSettings(d_model=64, n_heads=4, d_mlp=256),
+    # twice as wide an MLP memorises sooner and, of five seeds, groks no sooner
+    model=GPTSettings(d_model=64, n_heads=4, d_mlp=128),
     optimizer=AdamWSettings(learning_rate=5e-3, weight_decay=3.0),
-    training=TrainingSettings(steps=1500, loss_precision="float64"),
+    training=TrainingSettings(steps=1000, loss_precision="float64"),
 )
 
 _NO_DECAY = _QUICK.model_copy(
@@ -29,9 +30,9 @@ MODULAR = (
         title="Grokking in seconds",
         description="Addition mod 59: one layer, 60 % of the table, strong weight decay.",
         expectation=Expectation(
-            sentence="Memorises by step 100, stays at chance, groks by step 1,000.",
-            memorises_within=150,
-            groks_within=1200,
+            sentence="Memorises by step 150, stays at chance, groks by step 700.",
+            memorises_within=200,
+            groks_within=900,
             least_delay=2.5,
             seeds=5,
         ),
@@ -79,7 +80,7 @@ MODULAR = (
         description="The quick run with weight decay 0: nothing pushes it off the memory.",
         expectation=Expectation(
             sentence="Memorises as fast as the quick run and does not grok in its budget.",
-            memorises_within=150,
+            memorises_within=200,
             groks_within=None,
             seeds=2,
         ),
