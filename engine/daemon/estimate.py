@@ -7,15 +7,8 @@ from typing import Any
 
 from data import task_sizes
 from engine.config import RunConfig
-from engine.models import ModelSettings
-
-_BYTES_PER_PARAMETER = 16
-"""A float32 weight, its gradient and two moments."""
-_ACTIVATIONS = 14
-"""Float32 values that one example keeps per layer for the backward pass, in units of d_model."""
-_WORKER_BYTES = 350_000_000
-"""A worker process with torch loaded, before it builds anything."""
-
+from engine.config.training import compile_choice
+from engine.daemon.footprint import footprint
 
 _NO_COST = frozenset({"operation", "pairs", "operand_zero"})
 """Task settings that change neither the shapes nor the number of examples."""
@@ -32,25 +25,15 @@ def estimate(config: RunConfig, runs: Sequence[Mapping[str, Any]]) -> dict[str, 
     rate, source = _rate(config, runs)
     batch = min(config.training.batch_size or sizes.train, sizes.train)
     flops = config.model.flops_per_example(sizes.vocabulary, sizes.length, sizes.n_read)
-    activations = 4 * sizes.length * _kept(config.model)
     return {
         **asdict(sizes),
         "parameters": parameters,
         "flops_per_step": flops * batch,
-        "memory_bytes": _WORKER_BYTES
-        + parameters * _BYTES_PER_PARAMETER
-        + activations * batch // config.training.accumulate,
+        "memory_bytes": footprint(config, sizes).of_process(1),
         "steps_per_second": rate,
         "source": source,
         "seconds": None if rate is None else config.training.steps / rate,
     }
-
-
-def _kept(model: ModelSettings) -> int:
-    """Numbers that a token of an example keeps for the backward pass, over all layers."""
-    width = getattr(model, "d_mlp", 4 * model.d_model)
-    loops = getattr(model, "n_loops", 1)
-    return loops * model.n_layers * (_ACTIVATIONS * model.d_model + 2 * width)
 
 
 def _rate(config: RunConfig, runs: Sequence[Mapping[str, Any]]) -> tuple[float | None, str]:
@@ -71,5 +54,6 @@ def _cost_key(tree: Mapping[str, Any]) -> tuple[Any, ...]:
         tuple(sorted((k, str(v)) for k, v in task.items() if k not in _NO_COST)),
         tuple(sorted((k, str(v)) for k, v in tree["model"].items())),
         tree["optimizer"]["kind"],
-        *(training[k] for k in ("batch_size", "precision", "device", "threads", "compile")),
+        *(training[k] for k in ("batch_size", "precision", "device", "threads")),
+        compile_choice(training["compile"]),
     )

@@ -4,7 +4,6 @@ Shapes: ``R`` runs.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
@@ -13,24 +12,19 @@ from torch import Tensor
 from data import build_task
 from engine.config.run import RunConfig
 from engine.models.build import build_model
+from engine.trainer.capture import Recorder, recorder_for
+from engine.trainer.compiling import decide
 from engine.trainer.devices import pick_device, set_tf32
-from engine.trainer.examples import Examples, Feed, stack
+from engine.trainer.examples import Feed, stack
+from engine.trainer.gradient import Gradient, take_gradient
 from engine.trainer.noise import with_label_noise
 from engine.trainer.program import Program
+from engine.trainer.replay import Measure, Replay
 from engine.trainer.rows import Layout
 from engine.trainer.seeds import seed_of
 from engine.trainer.shape import shape_key
 from engine.trainer.state import State, fresh, pack, unpack
-from engine.trainer.weights import Group, Weights
-
-
-@dataclass(frozen=True, slots=True)
-class Gradient:
-    """What the weights of one step gave on the examples of the next update."""
-
-    loss: Float[Tensor, " R"]
-    accuracy: Float[Tensor, " R"] | None
-    """Only where it was asked for."""
+from engine.trainer.weights import Weights
 
 
 class Batch:
@@ -47,6 +41,8 @@ class Batch:
         *,
         step: int,
         device: torch.device | None,
+        has_compiler: bool,
+        recorder: Recorder | None,
     ) -> None:
         assert len({shape_key(config) for config in configs.values()}) == 1
         self.configs = dict(configs)
@@ -90,16 +86,39 @@ class Batch:
             self.device,
             noise_seeds=[seed_of(each, "order") for each in training],
         )
-        self.program = Program(network.to(self.device), task, some.training)
+        self.decision = decide(
+            some, self.device.type, network_compiles=network.compiles, has_compiler=has_compiler
+        )
+        """Whether the step is compiled, and why."""
+        self.program = Program(
+            network.to(self.device), task, some.training, compiled=self.decision.compiled
+        )
+        self.is_whole = True
+        """Whether the weights are those of `step`; not when an update was broken off."""
+        # noise is drawn on the host's word, step by step
+        is_replayable = network.captures and not any(each.gradient_noise for each in optimizers)
+        self._recorder = (recorder or recorder_for(self.device)) if is_replayable else None
+        self._replay = self._new_replay()
         self._gradient: Gradient | None = None
-        self._losses: list[tuple[int, Tensor]] = []
+        self._losses: list[tuple[int, Float[Tensor, "S R"]]] = []
+        """The step of the first of some losses in a row, and these."""
 
     @classmethod
     def start(
-        cls, configs: Mapping[int, RunConfig], device: torch.device | None = None
+        cls,
+        configs: Mapping[int, RunConfig],
+        device: torch.device | None = None,
+        *,
+        has_compiler: bool = True,
+        recorder: Recorder | None = None,
     ) -> "Batch":
-        """New runs at step 0; `device` defaults to what `training.device` asks for."""
-        return cls(configs, None, step=0, device=device)
+        """New runs at step 0; `device` defaults to what `training.device` asks for.
+
+        `recorder` replays steps also where they would be launched one by one.
+        """
+        return cls(
+            configs, None, step=0, device=device, has_compiler=has_compiler, recorder=recorder
+        )
 
     @classmethod
     def resume(
@@ -108,18 +127,38 @@ class Batch:
         states: Mapping[int, State],
         step: int,
         device: torch.device | None = None,
+        *,
+        has_compiler: bool = True,
+        recorder: Recorder | None = None,
     ) -> "Batch":
         """Runs as `state` left them after `step` updates, perhaps under other settings.
 
         Raises:
             NotPossible: a state does not fit the network of its settings.
         """
-        return cls(configs, states, step=step, device=device)
+        return cls(
+            configs,
+            states,
+            step=step,
+            device=device,
+            has_compiler=has_compiler,
+            recorder=recorder,
+        )
 
     @property
     def runs(self) -> tuple[int, ...]:
         """The runs that are still in the batch."""
         return tuple(self.configs)
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """What runs are measured on, training first."""
+        return ("train", *self.held_out)
+
+    @property
+    def is_replayed(self) -> bool:
+        """Whether whole steps are recorded and replayed."""
+        return self._replay is not None
 
     @property
     def n_parameters(self) -> int:
@@ -134,21 +173,39 @@ class Batch:
         """Let a run leave; the others go on as if it had never been there."""
         kept = [row for row, other in enumerate(self.runs) if other != run]
         del self.configs[run]
-        self._losses = [(step, loss[kept]) for step, loss in self._losses]
+        self._losses = [(step, losses[:, kept]) for step, losses in self._losses]
         self._gradient = None
         if kept:
             self.weights = self.weights.keep(kept)
             self.feed = self.feed.keep(kept)
             self.held_out = {name: split.of(kept) for name, split in self.held_out.items()}
+            self._replay = self._new_replay()
 
     def advance(self, n: int) -> None:
         """Make `n` updates of every run, without waiting for the device."""
+        if self._replay is not None:
+            while n > 0:
+                part = min(n, self._replay.most_steps)
+                self._advance_by(self._replay, part)
+                n -= part
+            return
         steps = self.training.steps
         for columns in self.weights.columns(n, first_step=self.step + 1, steps=steps):
-            self._losses.append((self.step, self.gradient().loss))
+            self._losses.append((self.step, self.gradient().loss[None]))
+            self.is_whole = False
+            self.weights.update(columns, step=self.step + 1)
+            self.is_whole = True
             self.step += 1
-            self.weights.update(columns, step=self.step)
             self._gradient = None
+
+    def advance_to(self, step: int) -> None:
+        """Make the updates that are missing from `step`: after an error, those that are left."""
+        self.advance(step - self.step)
+
+    def forget_passes(self) -> None:
+        """Let go of what was computed on the way to the next update; it is computed again."""
+        self._gradient = None
+        self._replay = self._new_replay()
 
     def gradient(self, *, with_accuracy: bool = False) -> Gradient:
         """The gradient that the next update will take, left in `weights`; computed once a step.
@@ -156,45 +213,51 @@ class Batch:
         An evaluation asks for it first, with the accuracy that falls off it.
         """
         if self._gradient is None:
-            examples = self.feed.at(self.step + 1)
-            found = [
-                self._gradient_of(group, examples.of(group.rows), with_accuracy=with_accuracy)
-                for group in self.weights.groups
-            ]
-            loss, right = (torch.cat(each) for each in zip(*found, strict=True))
-            accuracy = right / examples.n_answers().clamp(min=1) if with_accuracy else None
-            self._gradient = Gradient(loss, accuracy)
+            self._gradient = take_gradient(
+                self.program,
+                self.weights,
+                self.feed.at(self.step + 1),
+                n_parts=self.training.accumulate,
+                with_accuracy=with_accuracy,
+            )
         return self._gradient
+
+    def measure(self, measure: Measure, *, with_accuracy: bool) -> Tensor:
+        """What `measure` finds at this step, given the gradient of the next update.
+
+        It is the same function at each call: what it does may have been recorded.
+        """
+        if self._replay is None:
+            return measure(self.gradient(with_accuracy=with_accuracy))
+        self._gradient, found = self._replay.measure(
+            measure, step=self.step + 1, with_accuracy=with_accuracy
+        )
+        return found
 
     def diverged(self) -> dict[int, int]:
         """Runs with a non-finite loss since the last call, and the first such step of each."""
         taken, self._losses = self._losses, []
         if not taken:
             return {}
-        infinite = ~torch.stack([loss for _, loss in taken]).isfinite().cpu()
+        infinite = ~torch.cat([losses for _, losses in taken]).isfinite().cpu()
+        steps = [first + i for first, losses in taken for i in range(len(losses))]
         return {
-            run: taken[int(infinite[:, row].int().argmax())][0]
+            run: steps[int(infinite[:, row].int().argmax())]
             for row, run in enumerate(self.runs)
             if infinite[:, row].any()
         }
 
-    def _gradient_of(
-        self, group: Group, examples: Examples, *, with_accuracy: bool
-    ) -> tuple[Tensor, Tensor]:
-        """Loss and number of right answers; parts of the examples are taken one by one."""
-        weights, n_examples = self.weights, examples.tokens.shape[1]
-        n_parts = min(self.training.accumulate, n_examples)
-        asked = examples.n_answers().clamp(min=1) if n_parts > 1 else None
-        loss = torch.zeros(1, device=self.device)
-        right = torch.zeros(1, device=self.device)
-        for i, part in enumerate(examples.parts(n_parts)):
-            share = None if asked is None else part.n_answers() / asked
-            gradients, part_loss, logits = self.program.gradients(group.leaves, part, share)
-            rows = (weights.scratch if i else weights.gradient)[group.rows]
-            weights.layout.fill(rows, gradients)
-            if i:
-                weights.gradient[group.rows] += rows
-            loss = loss + part_loss
-            if with_accuracy:
-                right = right + self.program.n_right(logits, part)
-        return loss, right
+    def _advance_by(self, replay: Replay, n: int) -> None:
+        replay.prepare(n, first_step=self.step + 1, steps=self.training.steps)
+        self.is_whole = False
+        losses = replay.run(n, self._gradient)
+        self.is_whole = True
+        self._losses.append((self.step, losses))
+        self.step += n
+        self._gradient = None
+
+    def _new_replay(self) -> Replay | None:
+        if self._recorder is None:
+            return None
+        n_parts = self.training.accumulate
+        return Replay(self._recorder, self.program, self.weights, self.feed, n_parts=n_parts)

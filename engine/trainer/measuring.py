@@ -1,19 +1,22 @@
 """What is measured on the weights of a batch between two updates, and read back at once.
 
-Shapes: ``R`` runs.
+Shapes: ``R`` runs, ``N`` numbers of an evaluation.
 """
 
 import math
 from collections.abc import Collection
+from functools import partial
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from engine.measures.attention import N_PROBE
 from engine.optim.schedule import rate_at
-from engine.trainer.batch import Batch, Gradient
+from engine.trainer.batch import Batch
 from engine.trainer.events import Evaluated, Metrics, Snapshot
 from engine.trainer.examples import TRAIN_CAP, Examples
+from engine.trainer.gradient import Gradient
 
 
 def evaluate(batch: Batch) -> tuple[Evaluated, list[int]]:
@@ -24,18 +27,12 @@ def evaluate(batch: Batch) -> tuple[Evaluated, list[int]]:
     of the examples of the next update, before anything is done to it. Where an average of the
     weights is kept, everything but `gradient_norm` is measured on that average.
     """
-    shared = any(batch.feed.takes_all) and not batch.weights.averages
-    gradient = batch.gradient(with_accuracy=shared)
-    found: dict[tuple[str, str], Tensor] = {
-        ("", "weight_norm"): batch.weights.norm()[:, 0],
-        ("", "gradient_norm"): batch.weights.gradient_norm()[:, 0],
-    }
-    found["train", "loss"], found["train", "accuracy"] = _train_scores(batch, gradient)
-    for name, split in batch.held_out.items():
-        found[name, "loss"], found[name, "accuracy"] = _scores(batch, split)
+    with_accuracy = any(batch.feed.takes_all) and not batch.weights.averages
+    found = batch.measure(partial(_numbers, batch), with_accuracy=with_accuracy)
     # one copy to the host, and so one wait for the device
-    precise = found["train", "loss"].dtype
-    table = torch.stack([values.to(precise) for values in found.values()], 1).cpu().tolist()
+    table = found.cpu().tolist()
+    splits = [(name, metric) for name in batch.splits for metric in ("loss", "accuracy")]
+    names = [("", "weight_norm"), ("", "gradient_norm"), *splits]
     values: dict[int, Metrics] = {}
     infinite: list[int] = []
     for (run, config), numbers in zip(batch.configs.items(), table, strict=True):
@@ -43,12 +40,22 @@ def evaluate(batch: Batch) -> tuple[Evaluated, list[int]]:
             infinite.append(run)
             continue
         tree: dict[str, dict[str, float]] = {}
-        for (split, metric), number in zip(found, numbers, strict=True):
+        for (split, metric), number in zip(names, numbers, strict=True):
             tree.setdefault(split, {})[metric] = number
         rate = rate_at(config.optimizer, batch.step, steps=config.training.steps)
         tree[""]["learning_rate"] = rate
         values[run] = tree
     return Evaluated(batch.step, values), infinite
+
+
+def _numbers(batch: Batch, gradient: Gradient) -> Float[Tensor, "R N"]:
+    """Norms, then loss and accuracy of each split, on the device."""
+    norms = (batch.weights.norm()[:, 0], batch.weights.gradient_norm()[:, 0])
+    scores = list(_train_scores(batch, gradient))
+    for split in batch.held_out.values():
+        scores += _scores(batch, split)
+    precise = scores[0].dtype
+    return torch.stack([values.to(precise) for values in (*norms, *scores)], 1)
 
 
 def photograph(batch: Batch, runs: Collection[int]) -> Snapshot:
@@ -84,7 +91,7 @@ def _train_scores(batch: Batch, gradient: Gradient) -> tuple[Tensor, Tensor]:
     if all(takes_all):
         return whole
     loss, accuracy = _scores(batch, batch.feed.train.at(slice(0, TRAIN_CAP)))
-    taken = torch.tensor(takes_all, device=loss.device)
+    taken = batch.feed.takes_all_rows
     return torch.where(taken, whole[0], loss), torch.where(taken, whole[1], accuracy)
 
 

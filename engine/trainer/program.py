@@ -5,6 +5,7 @@ Shapes: ``R`` runs of the group, ``B`` examples, ``T`` tokens, ``A`` answers, ``
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int64
@@ -29,18 +30,25 @@ LOSSES = {"cross_entropy": answer_loss, "stablemax": stablemax_loss}
 LOSS_DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 
+MOST_SHAPES = 4_096
+"""Steps of different shapes in one process: runs with different shares of the data, parts."""
+
+
 class Program:
     """A network and its loss, as functions of parameters stacked over runs."""
 
-    def __init__(self, network: Network, task: TaskData, training: TrainingSettings) -> None:
+    def __init__(
+        self, network: Network, task: TaskData, training: TrainingSettings, *, compiled: bool
+    ) -> None:
         network.matmul_dtype = MATMUL_DTYPES[training.precision]
         self._network = network
         self._read = task.read_at
         self._n_classes = task.n_classes
         self._measure = LOSSES[training.loss]
-        self._loss_dtype = LOSS_DTYPES[training.loss_precision]
+        self.loss_dtype = LOSS_DTYPES[training.loss_precision]
         self._step = self._gradients
-        if training.compile:
+        if compiled:
+            _compile_every_shape()
             self._step = torch.compile(self._gradients_in_one_graph, dynamic=False)
 
     def gradients(
@@ -61,7 +69,7 @@ class Program:
     ) -> tuple[Float[Tensor, " R"], Float[Tensor, " R"]]:
         """Mean loss and accuracy of each run over examples of any number."""
         asked = examples.n_answers().clamp(min=1)
-        loss = torch.zeros_like(asked, dtype=self._loss_dtype)
+        loss = torch.zeros_like(asked, dtype=self.loss_dtype)
         right = torch.zeros_like(asked)
         for chunk in examples.chunks():
             losses, logits = map_runs(self._loss, parameters, chunk.tokens, chunk.targets)
@@ -71,12 +79,12 @@ class Program:
 
     def n_right(self, logits: Float[Tensor, "R B A V"], examples: Examples) -> Int64[Tensor, " R"]:
         """How many answers of each run are right."""
-        return torch.stack(
-            [
-                correct_answers(each, targets, n_classes=self._n_classes)[0]
-                for each, targets in zip(logits, examples.targets, strict=True)
-            ]
-        )
+        if len(logits) == 1:
+            return self._n_right(logits[0], examples.targets[0])[None]
+        return torch.vmap(self._n_right)(logits, examples.targets)
+
+    def _n_right(self, logits: Tensor, targets: Tensor) -> Tensor:
+        return correct_answers(logits, targets, n_classes=self._n_classes)[0]
 
     @property
     def has_maps(self) -> bool:
@@ -132,5 +140,15 @@ class Program:
         self, parameters: Mapping[str, Tensor], tokens: Tensor, targets: Tensor
     ) -> tuple[Tensor, Tensor]:
         logits: Tensor = functional_call(self._network, dict(parameters), (tokens, self._read))
-        loss = self._measure(logits, targets, n_classes=self._n_classes, dtype=self._loss_dtype)
+        loss = self._measure(logits, targets, n_classes=self._n_classes, dtype=self.loss_dtype)
         return loss, logits
+
+
+def _compile_every_shape() -> None:
+    """Forbid the compiler to give up after a few shapes and to go on uncompiled.
+
+    Else a run's numbers would depend on how many others were compiled before it.
+    """
+    dynamo: Any = torch._dynamo.config  # pyright: ignore[reportPrivateUsage]
+    dynamo.recompile_limit = dynamo.accumulated_recompile_limit = MOST_SHAPES
+    dynamo.fail_on_recompile_limit_hit = True
