@@ -7,7 +7,10 @@ import streamlit as st
 from app import faults
 
 _ICON = Path(__file__).parent / "static" / "icon.svg"
-_COMPACT = "<style>.stMainBlockContainer { padding-top: 3.4rem; padding-bottom: 2rem; }</style>"
+_COMPACT = (
+    "<style>.stMainBlockContainer { padding-top: 3.4rem; padding-bottom: 2rem; }"
+    " .stMainBlockContainer h1 { font-size: 1.8rem; padding: .4rem 0 .7rem; }</style>"
+)
 
 st.set_page_config(page_title="Grokking Lab", page_icon=_ICON, layout="wide")
 st.html(_COMPACT)

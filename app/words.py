@@ -53,6 +53,11 @@ def figure(number: float | None, digits: int = 3) -> str:
     return f"{number:.{digits}g}"
 
 
+def pace(rate: float) -> str:
+    """Steps a second: whole from ten on, below with one digit, so that slow runs are not 0."""
+    return count(rate) if rate >= 10 else f"{rate:.2g}"
+
+
 def percent(share: float | None) -> str:
     """0.9987 as `99.9 %`, never rounded up to 100 %."""
     if share is None:

@@ -23,7 +23,7 @@ from data.search import task as search
 from data.search.settings import SearchSettings
 from data.table import task as table
 from data.table.settings import TableSettings
-from data.task import IGNORED, Split, TaskData, TaskSizes
+from data.task import IGNORED, Split, TaskData, TaskSizes, is_held_out
 from data.transfer import task as transfer
 from data.transfer.settings import TransferSettings
 from data.triples import task as triples
@@ -110,5 +110,6 @@ __all__ = [
     "TransferSettings",
     "TriplesSettings",
     "build_task",
+    "is_held_out",
     "task_sizes",
 ]

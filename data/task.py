@@ -13,6 +13,11 @@ IGNORED = -100
 """The target of an answer position that an example does not use."""
 
 
+def is_held_out(split: str) -> bool:
+    """Whether rows of a split are never trained on: of all but `train` and probes of memory."""
+    return bool(split) and split != "train" and not split.startswith("atomic")
+
+
 @dataclass(frozen=True, slots=True)
 class Split:
     """Examples of one split: token rows and the answer expected at each read position."""
@@ -45,6 +50,12 @@ class TaskData:
 
     majority: float
     """Accuracy of always giving the most frequent answer."""
+
+    alphabets: tuple[tuple[int, ...], ...] | None = None
+    """For each position the tokens that may stand there, whatever the seed; None: any token."""
+
+    by_answer: bool = False
+    """Whether later answers of a row know more, so that accuracy is told for each of them."""
 
     @property
     def vocab_size(self) -> int:

@@ -6,6 +6,7 @@ use: workers import this package too and need neither.
 
 from typing import TYPE_CHECKING, Any
 
+from data.task import is_held_out
 from engine.config import (
     InvalidConfig,
     Problem,
@@ -63,6 +64,7 @@ __all__ = [
     "connect",
     "describe_kind",
     "differences",
+    "is_held_out",
     "kinds",
     "parse_config",
     "parse_json",

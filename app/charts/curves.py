@@ -127,7 +127,9 @@ def _y(metric: str, field: str = "value") -> alt.Y:
         axis = alt.Axis(title="accuracy", values=[0, 0.25, 0.5, 0.75, 1], format=".2~f")
     elif metric == "loss":
         scale = alt.Scale(type="log", nice=False, padding=6)
-        power = "datum.value < 0.01 ? format(datum.value, '.0e') : format(datum.value, '~g')"
+        # Vega leaves labels of a logarithmic axis empty where they would be too many
+        number = "datum.value < 0.01 ? format(datum.value, '.0e') : format(datum.value, '~g')"
+        power = f"datum.label === '' ? '' : {number}"
         axis = alt.Axis(title="loss (nats)", labelExpr=power, tickCount=6, gridOpacity=_faint())
     else:
         scale = alt.Scale(zero=False, padding=6)

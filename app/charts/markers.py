@@ -5,6 +5,7 @@ from statistics import median
 from typing import Any, Literal
 
 from app.charts.palette import MARKER_COLOURS, split_scale
+from engine import is_held_out
 
 Row = dict[str, Any]
 Run = Mapping[str, Any]
@@ -32,7 +33,7 @@ def label_rows(splits: Sequence[str]) -> int:
 
 def tested(splits: Sequence[str]) -> list[str]:
     """The splits that tell whether a run generalises: those with an onset of their own."""
-    return [split for split in splits if split.startswith("test")]
+    return [split for split in splits if is_held_out(split)]
 
 
 def markers(runs: Sequence[Run], mode: Mode) -> list[Row]:
@@ -79,7 +80,7 @@ def _label(marker: Row, others: Sequence[str]) -> str:
 
 
 def short_name(split: str) -> str:
-    """A test split as labels spell it: `ID`, `OOD`, `unseen task`."""
+    """A test split as labels spell it: `ID`, `OOD`, `new old`, `train ood`."""
     rest = split.removeprefix("test").strip("_")
     return rest.upper() if rest in ("id", "ood") else rest.replace("_", " ") or "test"
 

@@ -13,18 +13,34 @@ SPLIT_COLOURS = {
     "test": "#D55E00",
     "test_id": "#E69F00",
     "test_ood": "#56B4E9",
+    "test_easy": "#009E73",
+    "test_new_old": "#E69F00",
+    "test_old_new": "#56B4E9",
+    "test_new_new": "#009E73",
+    "train_id": "#CC79A7",
+    "train_ood": "#009E73",
     "atomic_id": "#B8A500",
     "atomic_ood": "#8C8C8C",
+    "atomic_new": "#B8A500",
 }
-"""One colour a split, never swapped: blue trains, vermillion tests."""
+"""One colour a split, never swapped: blue trains, vermillion tests. No two of a task's are alike.
+
+Eight hues do not reach for all: splits of different tasks share some."""
 
 SPLIT_DASHES: dict[str, list[int]] = {
     "train": [3, 3],
     "test": [1, 0],
     "test_id": [8, 3],
     "test_ood": [8, 3, 2, 3],
+    "test_easy": [4, 2],
+    "test_new_old": [8, 3],
+    "test_old_new": [8, 3, 2, 3],
+    "test_new_new": [4, 2],
+    "train_id": [6, 2, 1, 2],
+    "train_ood": [4, 2],
     "atomic_id": [2, 2],
     "atomic_ood": [1, 4],
+    "atomic_new": [2, 2],
 }
 """Where hue tells runs apart, the dash tells splits apart."""
 

@@ -13,11 +13,14 @@ BASIC = {
         {
             *("operation", "p", "group", "train_fraction", "phi", "n_entities", "n_relations"),
             *("out_degree", "n_attributes", "n_values", "hops", "n_bits", "k", "n_pairs"),
-            *("n_queries", "n_shots", "sha256", "header"),
+            *("n_queries", "n_shots", "n_new", "n_retained", "shown_share", "sha256", "header"),
         }
     ),
     "model": frozenset(
-        {"n_layers", "d_model", "n_heads", "d_mlp", "norm", "n_kv_heads", "d_state"}
+        {
+            *("n_layers", "d_model", "n_heads", "d_mlp", "norm", "n_kv_heads", "d_state"),
+            *("mixers", "n_loops", "h_cycles", "l_cycles", "n_memory_kv", "n_memory_tokens"),
+        }
     ),
     "optimizer": frozenset({"learning_rate", "weight_decay"}),
     "training": frozenset({"steps", "batch_size", "seed"}),

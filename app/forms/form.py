@@ -96,6 +96,8 @@ def _grid(draft: Draft, settings: list[Setting], slots: Slots) -> None:
             key = f"{setting.dotted}/{draft.generation}"
             draft.put(setting.dotted, _field(draft, setting, key))
             slots[setting.dotted] = st.empty()
+            if setting.published:
+                st.caption(plain(setting.published))
 
 
 def _field(draft: Draft, setting: Setting, key: str) -> Any:

@@ -117,8 +117,11 @@ def _finish(act: Callable[[], None]) -> None:
 def _kill(runs: Sequence[Run]) -> None:
     able = _able("kill", runs)
     steps = ", ".join(f"run {run['run_id']} at step {count(run['last_step'])}" for run in able)
-    st.write(f"This ends {several(able, 'process')} at once, without a checkpoint: {steps}.")
-    st.write("Stop ends a run cleanly and keeps everything; a killed run resumes from its latest.")
+    st.write(f"This ends {several(able)} within 5 s: {steps}.")
+    st.write(
+        "A worker that still answers saves its state first; one that hangs loses what it has done "
+        "since its latest checkpoint. Stop waits for the end of the steps under way."
+    )
     if st.button("Kill", type="primary", key="kill-now", disabled=not able):
 
         def act() -> None:

@@ -3,14 +3,14 @@
 import streamlit as st
 
 from app.forms.fields import shown
-from app.words import count, duration, percent, plain, size
+from app.words import count, duration, pace, percent, plain, size
 from engine import Lab, LabError, RunConfig, differences
 
 
 def cost(lab: Lab, config: RunConfig, seeds: int) -> None:
     """Predicted size, memory, rate and duration of a launch."""
     try:
-        predicted = lab.estimate(config)
+        predicted = lab.estimate(config, seeds=seeds)
     except LabError as error:
         st.warning(plain(error), icon=":material/calculate:")
         return
@@ -28,12 +28,15 @@ def cost(lab: Lab, config: RunConfig, seeds: int) -> None:
         lines.append(f"phi can be at most {predicted['largest_phi']:g} with these settings")
     source = plain(predicted.get("source") or "")
     if rate:
-        each = duration(seconds)
-        lines.append(f"about **{count(rate)}** steps/s ({source}): **{each}** for the budget")
+        each = " each" if seeds > 1 else ""
+        lines.append(
+            f"about **{pace(rate)}** steps/s{each} ({source}): "
+            f"**{duration(seconds)}** for the budget"
+        )
     else:
-        lines.append(f"rate not known yet: {source or 'no run of this size yet'}")
+        lines.append(f"rate and duration not known: {source}")
     if seeds > 1:
-        lines.append(f"{seeds} seeds train together where they fit into one batch")
+        lines.append(f"{seeds} seeds train at once, spread over the free workers")
     st.markdown("\n".join(f"- {line}" for line in lines))
 
 

@@ -44,7 +44,7 @@ def _rows(presets: Sequence[Preset], chosen: str) -> str | None:
 
 
 def _card(preset: Preset, *, chosen: bool) -> str | None:
-    st.markdown(f"**{plain(preset.title)}**")
+    st.markdown(f"**{plain(preset.title)}**  \n`{preset.name}`")
     st.caption(plain(preset.description))
     st.caption(f":material/insights: {plain(preset.expectation)}")
     pressed = st.button(

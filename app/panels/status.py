@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from app.words import badge, count, duration, figure, percent, plain, size
+from app.words import badge, count, duration, figure, pace, percent, plain, size
 
 Run = Mapping[str, Any]
 Row = dict[str, Any]
@@ -35,21 +35,22 @@ def one_line(run: Run, asked: str | None = None) -> str:
     """`running · memorised, plateau for 4,210 steps`, or what is being waited for."""
     state = str(run["state"])
     step = f"last step {count(run['last_step'])}"
+    reason = str(run.get("state_reason") or "")
     if asked in _ASKED and state in ("running", "starting", "queued", "paused", "lost"):
         words = f"{_ASKED[asked]}… {step}"
     elif state == "stopping":
-        words = f"stopping… {step}"
+        words = reason or f"stopping… {step}"
     elif state == "queued":
-        words = run.get("state_reason") or "waits for a free worker"
+        words = reason or "waits for a free worker"
     elif state == "starting":
-        words = "the worker starts; the first point comes within seconds"
+        words = reason or "the worker starts; the first point comes within seconds"
     elif state == "lost":
-        reason = run.get("state_reason") or "its worker died; resume starts it again"
-        words = f"{step}; {reason}"
-    elif state == "paused":
-        words = f"{run.get('phase', '')}; {step}"
+        words = f"{step}; {reason or 'its worker died; resume starts it again'}"
     else:
-        words = str(run.get("phase") or "")
+        # a full disk that a running one waits for, or how a stopped one ended
+        told = reason if state != "failed" else ""  # told below, at length
+        parts = [str(run.get("phase") or ""), step if state == "paused" else "", told]
+        words = "; ".join(part for part in parts if part)
     return f"{badge(state)} **{plain(words)}**"
 
 
@@ -88,14 +89,14 @@ def _table_row(run: Run) -> str:
         count(run.get("memorised_step")),
         count(run.get("onset_step")),
         count(run.get("grokked_step")),
-        count(run.get("steps_per_second")),
+        pace(run["steps_per_second"]) if run.get("steps_per_second") else "–",
     ]
     return "| " + " | ".join(cells) + " |"
 
 
 def system(runs: Sequence[Run]) -> None:
     """Rate, memory, device, time spent and time left."""
-    st.caption(" · ".join(_system_parts(runs)))
+    st.caption(" · ".join(_system_parts(runs)) or "not trained yet")
 
 
 def _system_parts(runs: Sequence[Run]) -> list[str]:
@@ -104,7 +105,7 @@ def _system_parts(runs: Sequence[Run]) -> list[str]:
     parts: list[str] = []
     if rates:
         each = " each" if len(rates) > 1 else ""
-        parts.append(f":material/speed: {count(sum(rates) / len(rates))} steps/s{each}")
+        parts.append(f":material/speed: {pace(sum(rates) / len(rates))} steps/s{each}")
     memory = max((run.get("rss_bytes") or 0 for run in runs), default=0)
     if memory:
         parts.append(f"memory {size(memory)}")
@@ -114,7 +115,9 @@ def _system_parts(runs: Sequence[Run]) -> list[str]:
     devices = sorted({str(run["device"]) for run in runs if run.get("device")})
     if devices:
         parts.append(f"device {', '.join(devices)}")
-    parts.append(f"trained for {duration(max(run.get('train_seconds') or 0 for run in runs))}")
+    trained = max(run.get("train_seconds") or 0 for run in runs)
+    if trained:
+        parts.append(f"trained for {duration(trained)}")
     left = [seconds for run in running if (seconds := seconds_left(run)) is not None]
     if left:
         parts.append(f"about {duration(max(left))} left in the budget")
@@ -136,7 +139,7 @@ def faults(runs: Sequence[Run], events: Sequence[Row]) -> None:
             continue
         reason = plain(run.get("state_reason") or "no reason was told")
         st.error(
-            f"**Run {run['run_id']} failed.** {reason}",
+            f"**Run {run['run_id']} failed:** {reason}",
             icon=":material/error:",
         )
         told = [

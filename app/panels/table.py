@@ -70,7 +70,11 @@ def frame_of(runs: Sequence[Run]) -> pd.DataFrame:
     frame = pd.DataFrame({name: [of(run) for run in runs] for name, of in columns.items()})
     whole = ["seed", "step", "memorised", "onset", "grokked", "grokked OOD", "delay"]
     frame[whole] = frame[whole].astype("Int64")
-    return frame
+    return frame if any(map(_has_ood, runs)) else frame.drop(columns="grokked OOD")
+
+
+def _has_ood(run: Run) -> bool:
+    return "test_ood" in (run.get("splits") or [])
 
 
 def _grokked_ood(run: Run) -> int | None:
@@ -110,7 +114,7 @@ def grid(runs: Sequence[Run]) -> list[Run]:
             **numbers,
             "run": st.column_config.NumberColumn("run", pinned=True, width="small"),
             "test accuracy": st.column_config.NumberColumn("test accuracy", format="percent"),
-            "steps/s": st.column_config.NumberColumn("steps/s", format="%.0f"),
+            "steps/s": st.column_config.NumberColumn("steps/s", format="%.1f"),
             "train time": st.column_config.NumberColumn("train time", format="%.1f s"),
             "tags": st.column_config.ListColumn("tags"),
             "created": st.column_config.DatetimeColumn("created (UTC)", format="D MMM HH:mm"),

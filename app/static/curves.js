@@ -54,6 +54,7 @@ class Chart {
     this.canvas = child(this.plot, "canvas");
     this.readout = child(this.plot, "readout");
     this.caption = child(host, "caption");
+    this.caption.textContent = "The curves are being drawn…"; // until the first are
     this.queue = Promise.resolve();
     this.stream = null;
     this.seq = null;

@@ -30,7 +30,7 @@ def main() -> None:
     config, problems = draft.check()
     homeless = form.tell(slots, problems)
     with right:
-        _pane(draft, config, homeless=homeless, n_problems=len(problems))
+        _pane(draft, config, list(problems.values()), homeless=homeless)
     components.ahead()
 
 
@@ -53,7 +53,9 @@ def _start(preset: str, generation: int) -> Draft:
     return draft
 
 
-def _pane(draft: Draft, config: RunConfig | None, *, homeless: list[str], n_problems: int) -> None:
+def _pane(
+    draft: Draft, config: RunConfig | None, problems: list[str], *, homeless: list[str]
+) -> None:
     with st.container(border=True):
         st.markdown("**This launch**")
         seeds = st.number_input(
@@ -73,7 +75,7 @@ def _pane(draft: Draft, config: RunConfig | None, *, homeless: list[str], n_prob
             example.example(session.lab(), config)
             cost.changes(config, draft.base, draft.preset)
         else:
-            st.warning(f"{n_problems} to mend before this can be launched.")
+            st.warning(_to_mend([p for p in problems if p not in homeless]))
         if st.button(
             "Launch" if seeds == 1 else f"Launch {seeds} runs",
             type="primary",
@@ -94,6 +96,14 @@ def _pane(draft: Draft, config: RunConfig | None, *, homeless: list[str], n_prob
         name=name,
         tags=",".join(tags),
     )
+
+
+def _to_mend(problems: list[str]) -> str:
+    """What keeps the form from being launched; its field may be folded away."""
+    if not problems:
+        return "This has to be mended before anything can be launched."
+    listed = "\n".join(f"- {plain(problem)}" for problem in problems)
+    return f"To be mended before this can be launched:\n\n{listed}"
 
 
 def _described() -> tuple[list[str], str]:

@@ -11,7 +11,7 @@ from app.charts.markers import Mode
 from app.faults import guarded
 from app.live import components
 from app.live.stream import View
-from app.panels import attention, controls, events, exports, status
+from app.panels import attention, controls, events, exports, shots, status
 from app.words import ALIVE, plain, run_title
 from engine import Lab
 
@@ -35,6 +35,7 @@ def main() -> None:
     with bar:
         chosen = _picked(everything)
     if not chosen:
+        heading.title("Live")
         st.info("None of the runs in this address exists. Pick others above.")
         return
     with heading:
@@ -169,13 +170,15 @@ def _panel(states: tuple[str, ...], view: View) -> None:
     watch.look(lab, view.run_ids)
     if tuple(str(run["state"]) for run in watch.runs) != states:
         st.rerun()
-    status.heading(watch.runs, controls.asked(watch.runs))
-    status.faults(watch.runs, watch.events)
-    status.figures(watch.runs)
-    status.system(watch.runs)
+    with st.container(gap="xsmall"):
+        status.heading(watch.runs, controls.asked(watch.runs))
+        status.faults(watch.runs, watch.events)
+        status.figures(watch.runs)
+        status.system(watch.runs)
     left, right = st.columns([13, 7], gap="medium")
     with left:
         _curves(lab, watch, view)
+        shots.panel(lab, watch.runs)
     with right:
         attention.panel(lab, watch.runs)
         events.listing(watch.events, several=len(watch.runs) > 1)

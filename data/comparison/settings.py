@@ -16,7 +16,10 @@ _FEWEST_HELD_OUT = 20
 
 
 class ComparisonSettings(Settings):
-    """Values (entity, attribute, value) are shown; which of two entities has more is asked."""
+    """Values (entity, attribute, value) are shown; which of two entities has more is asked.
+
+    Source: Wang et al. 2024 (arXiv 2405.15071), section 4.
+    """
 
     kind: Literal["comparison"] = "comparison"
     n_entities: Annotated[int, Field(ge=20, le=10_000)] = 1000
@@ -56,15 +59,16 @@ class ComparisonSettings(Settings):
     @model_validator(mode="after")
     def _there_are_comparisons_to_train_on(self) -> "ComparisonSettings":
         largest = largest_phi(self)
+        if n_train(self) > MAX_TRAIN:
+            raise ValueError(
+                f"phi must leave at most {MAX_TRAIN:,} training rows, got {self.phi:g} "
+                f"({n_train(self):,} rows); lower phi to at most {largest:g}, "
+                "or n_entities or n_attributes"
+            )
         if self.phi > largest:
             raise ValueError(
                 f"phi must be at most {largest:g} with {self.n_entities:,} entities, got "
                 f"{self.phi:g}; lower phi or raise n_entities"
-            )
-        if n_train(self) > MAX_TRAIN:
-            raise ValueError(
-                f"phi must leave at most {MAX_TRAIN:,} training rows, got {self.phi:g} "
-                f"({n_train(self):,} rows); lower phi, n_entities or n_attributes"
             )
         return self
 
@@ -103,8 +107,9 @@ def largest_phi(settings: ComparisonSettings) -> float:
     """The most comparisons for each atomic fact that every draw can be expected to give.
 
     Each pair is held out by chance, both orders together; six standard deviations are left off
-    and the result is rounded down to two decimals.
+    and the result is rounded down to two decimals. No more rows than `MAX_TRAIN` are trained on.
     """
     pairs, share = n_compared(settings) / 2, settings.holdout_share
     left = (1 - share) * pairs - _MARGIN * sqrt(pairs * share * (1 - share))
-    return max(0.0, floor(100 * 2 * left / n_atomic_id(settings)) / 100)
+    left = min(2 * left, MAX_TRAIN - settings.n_entities * settings.n_attributes)
+    return max(0.0, floor(100 * left / n_atomic_id(settings)) / 100)

@@ -72,15 +72,16 @@ class GraphSettings(Settings):
     @model_validator(mode="after")
     def _the_splits_have_examples(self) -> "GraphSettings":
         largest = largest_phi(self)
+        if n_train(self) > MAX_TRAIN:
+            raise ValueError(
+                f"phi must leave at most {MAX_TRAIN:,} training rows, got {self.phi:g} "
+                f"({n_train(self):,} rows); lower phi to at most {largest:g}, "
+                "or n_entities or out_degree"
+            )
         if self.phi > largest:
             raise ValueError(
                 f"phi must be at most {largest:g} with out_degree {self.out_degree} and hops "
                 f"{self.hops}, got {self.phi:g}; lower phi or raise out_degree"
-            )
-        if n_train(self) > MAX_TRAIN:
-            raise ValueError(
-                f"phi must leave at most {MAX_TRAIN:,} training rows, got {self.phi:g} "
-                f"({n_train(self):,} rows); lower phi, n_entities or out_degree"
             )
         ood = expected_inferred(self, ood=True)
         if ood < _FEWEST_HELD_OUT:
@@ -100,7 +101,11 @@ class GraphSettings(Settings):
 
 
 class CompositionSettings(GraphSettings):
-    """Follow k relations from an entity: facts (h, r, t) are shown, their compositions asked."""
+    """Follow k relations from an entity: facts (h, r, t) are shown, their compositions asked.
+
+    Source: Wang et al. 2024 (arXiv 2405.15071), section 3.1; He et al. 2026
+    (arXiv 2601.09049) for the augmented regimes.
+    """
 
     kind: Literal["composition"] = "composition"
 
@@ -143,11 +148,14 @@ def largest_phi(settings: GraphSettings) -> float:
     Expected are (1 − holdout_share) · m^(hops − 1), m = out_degree · (1 − ood_share) being the
     in-distribution facts of an entity. The number of drawn facts that stay in distribution
     deviates at each bridge, weighted by how often the bridge is reached; six standard deviations
-    to first order are left off, and the result is rounded down to two decimals.
+    to first order are left off, and the result is rounded down to two decimals. No more rows than
+    `MAX_TRAIN` are trained on.
     """
     hops, share = settings.hops, 1 - settings.ood_share
     m = settings.out_degree * share
     reach = sum(m**-power for power in range(hops))
     deviation = (hops - 1) * sqrt(m * (1 - share) * reach / settings.n_entities) / m
     expected = (1 - settings.holdout_share) * m ** (hops - 1)
-    return max(0.0, floor(100 * expected * (1 - _MARGIN * deviation)) / 100)
+    atomic = n_atomic(settings)
+    kept = (MAX_TRAIN - atomic) / (atomic - n_ood(settings))
+    return max(0.0, floor(100 * min(expected * (1 - _MARGIN * deviation), kept)) / 100)

@@ -13,6 +13,8 @@ class InContextSettings(Settings):
 
     The paper draws fresh rows at every step; here a fixed number of rows is drawn once, which
     can in principle be memorised: raise `train_size` to come closer to the paper.
+
+    Source: He, Doshi, Das and Gromov 2024 (arXiv 2406.02550), section 3.
     """
 
     kind: Literal["in_context"] = "in_context"

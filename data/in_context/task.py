@@ -11,6 +11,7 @@ test} inputs and carry the paper's names:
     train_id   seen tasks, training inputs     train_ood   unseen tasks, training inputs
     test_id    seen tasks, test inputs         test_ood    unseen tasks, test inputs
 
+Accuracy is also told triple by triple (figure 4 of the paper: k-shot inference).
 `train_id` is drawn like `train`, but anew, so that what was memorised of rows is no help in it.
 
 Source: He, Doshi, Das & Gromov 2024 (arXiv 2406.02550), section 3.
@@ -58,6 +59,7 @@ def build(settings: InContextSettings, *, seed: int) -> TaskData:
         read_at=tuple(range(1, 3 * settings.n_shots, 3)),
         chance=1.0 / p,
         majority=majority_of(splits),
+        by_answer=True,
     )
 
 

@@ -33,6 +33,14 @@ def rows(
     return np.stack([columns[name] for name in FORMATS[format_name]], axis=1)
 
 
+def alphabets(
+    format_name: Format, a: Int64[np.ndarray, " N"], b: Int64[np.ndarray, " N"], *, p: int
+) -> tuple[tuple[int, ...], ...]:
+    """The tokens that stand at each position of some pair's row."""
+    tokens = rows(format_name, a, b, p=p)
+    return tuple(tuple(map(int, np.unique(column))) for column in tokens.T)
+
+
 def token_names(format_name: Format, *, p: int) -> tuple[str, ...]:
     """What every token id means; symbols that the format does not use have no id."""
     used = [symbol for symbol in _SYMBOLS if symbol in FORMATS[format_name]]

@@ -46,7 +46,10 @@ def _canonical(spelling: object) -> object:
 
 
 class ModularSettings(Settings):
-    """The full table of a binary operation on residues mod p, split at random."""
+    """The full table of a binary operation on residues mod p, split at random.
+
+    Source: Power et al. 2022 (arXiv 2201.02177), appendix A.1; Nanda et al. 2023.
+    """
 
     kind: Literal["modular"] = "modular"
     operation: Annotated[Operation, BeforeValidator(_canonical)] = "add"

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Int64
 
 from data.guessing import guessing
-from data.modular.formats import FORMATS, rows, token_names, vocab_size
+from data.modular.formats import FORMATS, alphabets, rows, token_names, vocab_size
 from data.modular.operations import answers, n_pairs, operands
 from data.modular.settings import ModularSettings, n_train
 from data.task import Split, TaskData, TaskSizes
@@ -40,6 +40,7 @@ def build(settings: ModularSettings, *, seed: int) -> TaskData:
         read_at=(tokens.shape[1] - 1,),
         chance=chance,
         majority=majority,
+        alphabets=alphabets(settings.format, a, b, p=p),
     )
 
 

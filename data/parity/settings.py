@@ -12,7 +12,10 @@ LARGEST_TABLE = 16
 
 
 class ParitySettings(Settings):
-    """The parity of k bits that are not told, among n; drawn rows, or the full table of 2ⁿ."""
+    """The parity of k bits that are not told, among n; drawn rows, or the full table of 2ⁿ.
+
+    Source: Barak et al. 2022 (arXiv 2207.08799), section 2.
+    """
 
     kind: Literal["parity"] = "parity"
     n_bits: Annotated[int, Field(ge=2, le=62)] = 40

@@ -15,7 +15,10 @@ def _plain(spelling: object) -> object:
 
 
 class PermutationSettings(Settings):
-    """The full table of a product in a symmetric group, split at random."""
+    """The full table of a product in a symmetric group, split at random.
+
+    Source: Power et al. 2022 (arXiv 2201.02177), appendix A.1.
+    """
 
     kind: Literal["permutation"] = "permutation"
     group: Literal["S3", "S4", "S5"] = "S5"

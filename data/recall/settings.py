@@ -9,7 +9,10 @@ from data.settings import Settings
 
 
 class RecallSettings(Settings):
-    """Rows of key–value pairs, then queries: which value stood after this key?"""
+    """Rows of key–value pairs, then queries: which value stood after this key?
+
+    Source: Arora et al. 2024 (Zoology, arXiv 2312.04927).
+    """
 
     kind: Literal["recall"] = "recall"
     n_pairs: Annotated[int, Field(ge=1, le=64)] = 8

@@ -13,7 +13,10 @@ _FEWEST_HELD_OUT = 20
 
 
 class SearchSettings(Settings):
-    """Compare entities whose values are never shown, through comparisons with others."""
+    """Compare entities whose values are never shown, through comparisons with others.
+
+    Source: Wang et al. 2024 (arXiv 2405.15071), section 5 and appendix F.
+    """
 
     kind: Literal["search"] = "search"
     n_entities: Annotated[int, Field(ge=20, le=2000)] = 1000

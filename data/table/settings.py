@@ -9,7 +9,10 @@ from data.uploads.settings import WEEKDAYS, ContentName
 
 
 class TableSettings(Settings):
-    """The rows of an upload, split at random: what is the last field, given the others?"""
+    """The rows of an upload, split at random: what is the last field, given the others?
+
+    Source: your own file.
+    """
 
     kind: Literal["table"] = "table"
     sha256: ContentName = WEEKDAYS

@@ -11,10 +11,12 @@ _FEWEST_HELD_OUT = 20
 
 
 class TransferSettings(GraphSettings):
-    """New facts on the graph of a composition run: are they composed as soon as they are known?
+    """New facts on the graph of a composition run, forked to learn them: are they composed too?
 
     The graph and the tokens are those of `composition` with the same settings and split seed,
     so that its weights can be trained on.
+
+    Source: He et al. 2026 (arXiv 2601.09049), section 5.
     """
 
     kind: Literal["transfer"] = "transfer"

@@ -21,6 +21,7 @@ import numpy as np
 from jaxtyping import Int64
 
 from data.composition.graph import Graph, draw_graph
+from data.composition.settings import largest_phi
 from data.composition.task import guessing_of, in_distribution, render
 from data.composition.tokens import (
     draw_tokens,
@@ -96,6 +97,7 @@ def sizes(settings: TransferSettings) -> TaskSizes:
         n_classes=n_classes(settings),
         n_read=len(read_at(settings)),
         chance=1 / answers,
+        largest_phi=largest_phi(settings),
     )
 
 

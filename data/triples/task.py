@@ -16,6 +16,7 @@ Source: Wang et al. 2024 (arXiv 2405.15071), section 3.1.
 """
 
 from dataclasses import dataclass
+from math import floor
 
 import numpy as np
 from jaxtyping import Int64
@@ -38,6 +39,8 @@ class Plan:
     train: int
     test_id: int
     test_ood: int
+    largest_phi: float
+    """The most inferred facts for each atomic one in distribution, rounded down."""
 
 
 def build(settings: TriplesSettings, *, seed: int) -> TaskData:
@@ -97,6 +100,7 @@ def sizes(settings: TriplesSettings) -> TaskSizes:
         n_classes=graph.n_tails,
         n_read=2,
         chance=1.0 / graph.n_tails,
+        largest_phi=plan.largest_phi,
     )
 
 
@@ -116,15 +120,16 @@ def _planned(settings: TriplesSettings) -> tuple[Graph, Plan]:
         )
     held_out = max(1, round(settings.holdout_share * exist))
     train = exist - held_out if settings.phi is None else round(settings.phi * n_known)
+    largest = floor(100 * min(exist - held_out, MOST_INFERRED) / n_known) / 100
     if train > exist - held_out:
         raise SettingsError(
-            f"phi must be at most {(exist - held_out) / n_known:.4g} in this upload, whose "
+            f"phi must be at most {largest:g} in this upload, whose "
             f"{n_known:,} facts in distribution give {exist:,} inferred ones, got "
             f"{settings.phi:g}; lower phi or holdout_share"
         )
     if train > MOST_INFERRED:
         raise SettingsError(
-            f"phi must be at most {MOST_INFERRED / n_known:.4g} in this upload, so that no more "
+            f"phi must be at most {largest:g} in this upload, so that no more "
             f"than {MOST_INFERRED:,} inferred facts are trained on, got "
             f"{'none' if settings.phi is None else f'{settings.phi:g}'}, which gives {train:,}; "
             "give that or less"
@@ -133,6 +138,7 @@ def _planned(settings: TriplesSettings) -> tuple[Graph, Plan]:
         train=train,
         test_id=min(settings.probes, held_out),
         test_ood=min(settings.probes, len(graph.ood_hops)),
+        largest_phi=largest,
     )
 
 

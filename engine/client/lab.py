@@ -98,9 +98,12 @@ class Lab:
         """How many workers may run, how many do, and which runs wait."""
         return self._read("slots")
 
-    def estimate(self, config: RunConfig | Mapping[str, Any]) -> Row:
-        """Predicted size and duration of a run: parameters, examples, memory, rate, seconds."""
-        return self._read("estimate", config=_tree(config))
+    def estimate(self, config: RunConfig | Mapping[str, Any], *, seeds: int = 1) -> Row:
+        """Predicted size and duration of a launch: parameters, examples, memory, rate, seconds.
+
+        Raises NotPossible where it could not train here.
+        """
+        return self._read("estimate", config=_tree(config), seeds=seeds)
 
     def example(self, config: RunConfig | Mapping[str, Any]) -> Row:
         """A drawn row of each split of the task, and its chance and majority baselines."""

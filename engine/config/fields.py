@@ -67,6 +67,13 @@ class Setting:
         """The sentence that the declaration carries."""
         return " ".join((self.info.description or "").split())
 
+    @property
+    def published(self) -> str:
+        """What was published of it, and what a tuned AdamW does; empty where nothing is told."""
+        paragraphs = (self.info.description or "").split("\n\n")
+        told = [part for part in paragraphs if part.lstrip().startswith("Published:")]
+        return " ".join(" ".join(told).split())
+
 
 def members(annotation: object) -> tuple[type[BaseModel], ...]:
     """The models of a section: one, or those of its union."""

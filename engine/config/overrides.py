@@ -49,12 +49,12 @@ def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
     """`["optimizer.learning_rate=3e-3", …]` as a mapping of dotted names to values.
 
     Raises:
-        InvalidConfig: for text without `=`.
+        InvalidConfig: for text of another form.
     """
     changes: dict[str, Any] = {}
     for text in assignments:
         name, equals, value = text.partition("=")
-        if not equals:
+        if not equals or "." not in name:
             sentence = f"'{text}' is not of the form section.key=value"
             raise InvalidConfig([Problem(text, sentence)])
         changes[name.strip()] = _value(value.strip())

@@ -59,6 +59,12 @@ def _problem(item: Any) -> Problem:  # pydantic's ErrorDetails
             hint = nearest(str(given), choices)
             listed = "" if hint.startswith("known") else f" (known: {', '.join(choices)})"
             return Problem(setting, f"{setting} cannot be {_shown(given)}; {hint}{listed}")
+        case "missing" | "too_short" | "too_long" | "tuple_type" if names and (
+            pair := _default(section, kind, names[0])
+        ):
+            form = ", ".join(map(str, pair))
+            rule = f"{section}.{names[0]} takes {len(pair)} values, as [{form}]"
+            return Problem(setting, f"{rule}, got {_shown(given)}")
         case _:
             return Problem(setting, _out_of_range(item, section, kind, names, given))
 
@@ -91,6 +97,12 @@ def _place(loc: Sequence[str | int]) -> tuple[str, str | None, list[str]]:
     if section in SECTIONS and rest and rest[0] in kinds(section):
         return section, rest[0], rest[1:]
     return section, None, rest
+
+
+def _default(section: str, kind: str | None, name: str) -> tuple[object, ...]:
+    """The default of a setting that has several values; empty for others."""
+    default = section_model(section, kind).model_fields[name].default
+    return default if isinstance(default, tuple) else ()
 
 
 def _field(section: str, kind: str | None, name: str) -> tuple[str, str, Any]:

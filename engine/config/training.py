@@ -32,18 +32,25 @@ class TrainingSettings(Settings):
     split_seed: Seed | None = None
     """Seed of the train/test split and of label noise alone; empty follows `seed`."""
     order_seed: Seed | None = None
-    """Seed of the order of examples and of gradient noise alone; empty follows `seed`."""
+    """Seed of the order of examples, gradient noise and dropout alone; empty follows `seed`."""
     precision: Literal["float32", "tf32", "bfloat16"] = "float32"
     """Arithmetic of the matrix products; weights, softmax and loss stay float32 or better."""
     loss: Literal["cross_entropy", "stablemax"] = "cross_entropy"
     """What is minimised: −log of the answer's share under softmax or under StableMax.
 
-    StableMax groks without weight decay: published runs on addition mod 113 took 80,000 updates
-    and more, AdamW with a tuned decay fewer than 200. Source: Prieto et al. 2025.
+    Published: StableMax groks without weight decay, in 80,000 updates and more on addition mod
+    113; AdamW with a tuned decay took fewer than 200. Source: Prieto et al. 2025.
     """
     label_noise: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
     """Share of the training answers that are replaced by other answers, drawn by the split seed;
     train metrics count what was put in their place."""
+    dropout: Annotated[float, Field(ge=0.0, le=0.9)] = 0.0
+    """Share of numbers left out, in training alone, of what each sublayer adds to the residual
+    stream, or of what an LSTM's and a perceptron's layers give; drawn by the order seed.
+
+    Published: a large share removes the delay of grokking, as AdamW with a tuned decay does
+    without it. Source: Srivastava et al. 2014; Liu et al. 2022 for the delay.
+    """
     loss_precision: Literal["float32", "float64"] = "float32"
     """Arithmetic of the loss; float64 avoids the floor near 1.2e-7."""
     eval_every: Annotated[int, Field(ge=1, le=1_000_000)] = 100

@@ -11,6 +11,7 @@ from engine.daemon.estimate import estimate
 from engine.daemon.example import example
 from engine.daemon.exporting import export_network
 from engine.daemon.health import health
+from engine.daemon.placing import cpu_slots
 from engine.daemon.supervisor import Supervisor
 from engine.daemon.uploads import Uploads
 from engine.daemon.waiting import Waiting
@@ -96,8 +97,10 @@ class Calls:
         configs = [c.model_dump(mode="json") for c in seeded(parse_config(config), seeds)]
         return self._supervisor.launch(configs, name=name, tags=tags, notes=notes)
 
-    def _estimate(self, *, config: Mapping[str, Any]) -> dict[str, Any]:
-        return estimate(parse_config(config), self._store.runs())
+    def _estimate(self, *, config: Mapping[str, Any], seeds: int) -> dict[str, Any]:
+        wanted = parse_config(config)
+        slots = cpu_slots(wanted, self._supervisor.machine)
+        return estimate(wanted, self._store.runs(), seeds=seeds, cpu_slots=slots)
 
     def _update_run(self, run_id: int, **fields: Any) -> None:
         changed = {name: value for name, value in fields.items() if value is not None}

@@ -14,13 +14,34 @@ TERM_PATIENCE_SECONDS = 5.0
 """Between SIGTERM and SIGKILL."""
 
 Measure = Literal["wait", "tell", "terminate", "kill"]
+Asked = Verb | Literal["kill"]
+
+_PROMISES: dict[Asked, str] = {
+    "pause": "pausing…",
+    "stop": "stopping…",
+    "kill": "killing…",
+    "checkpoint": "saving…",
+}
+
+
+def promise(verb: Asked, last_step: int) -> str:
+    """What a person is told while a command is under way; it is kept as the run's reason."""
+    return f"{_PROMISES[verb]} last step {last_step:,}"
+
+
+def promised(state: str, reason: str) -> Asked | None:
+    """What a run that is still under way was promised, as its state and reason tell."""
+    for verb, words in _PROMISES.items():
+        if reason.startswith(words):
+            return verb
+    return "stop" if state == "stopping" else None
 
 
 @dataclass(slots=True)
 class Demand:
     """What was asked of one run and when; times are monotonic seconds."""
 
-    verb: Verb | Literal["kill"]
+    verb: Asked
     asked: float
     id: str = field(default_factory=lambda: secrets.token_hex(8))
     terminated: float | None = None

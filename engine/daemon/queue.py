@@ -5,12 +5,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from data import task_sizes
-from engine.config import RunConfig
 from engine.daemon.attempts import prepare
 from engine.daemon.fleet import Fleet
 from engine.daemon.footprint import footprint
 from engine.daemon.limits import Limits
 from engine.daemon.origins import Origin, find_origin
+from engine.daemon.placing import device_of
 from engine.daemon.rows import Row, config_of, find
 from engine.daemon.scheduler import Start, Waiting, plan
 from engine.errors import LabError
@@ -57,7 +57,8 @@ class Queue:
     def learn(self, run_id: int, n_runs: int) -> None:
         """No more than so many runs like this fit in one program."""
         config = config_of(find(self._store, run_id))
-        self._limits.learn(shape_key(config), self._device(config), n_runs)
+        device = device_of(config, self._fleet.machine)
+        self._limits.learn(shape_key(config), device, n_runs)
         self._known.clear()
 
     def forget(self, run_id: int) -> None:
@@ -98,13 +99,14 @@ class Queue:
             return self._known[run_id]
         try:
             config = config_of(row)
+            device = device_of(config, self._fleet.machine)
         except LabError as error:
             self._store.set_state(run_id, "failed", str(error))
             return None
         if run_id not in self._origins:
             folder = self._home.run(run_id)
             self._origins[run_id] = find_origin(folder, self._store.checkpoints(run_id))
-        shape, device = shape_key(config), self._device(config)
+        shape = shape_key(config)
         self._known[run_id] = Waiting(
             run_id,
             (shape, self._origins[run_id].step),
@@ -114,10 +116,6 @@ class Queue:
             self._limits.most(shape, device),
         )
         return self._known[run_id]
-
-    def _device(self, config: RunConfig) -> str:
-        asked = config.training.device
-        return self._fleet.device if asked == "auto" else asked
 
     def _begin(self, start: Start, rows: Mapping[int, Row]) -> None:
         attempts: dict[int, int] = {}

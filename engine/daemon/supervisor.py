@@ -20,8 +20,10 @@ from engine.daemon.branching import (
     forked_config,
     nearest_checkpoint,
 )
+from engine.daemon.demands import promise, promised
 from engine.daemon.fleet import Fleet
 from engine.daemon.memory import Room, gpu_names, measure
+from engine.daemon.placing import device_of
 from engine.daemon.processes import n_cores
 from engine.daemon.queue import Queue
 from engine.daemon.rows import Row, config_of, find, last_step
@@ -55,20 +57,15 @@ class Supervisor:
         self._home, self._store = home, store
         self._mutex = threading.RLock()
         gpus = gpu_names()
-        self._fleet = Fleet(
-            home,
-            machine or Machine(n_cores(), len(gpus)),
-            measure=room or (lambda: measure(gpus)),
-        )
+        self.machine = machine or Machine(n_cores(), len(gpus))
+        self._fleet = Fleet(home, self.machine, measure=room or (lambda: measure(gpus)))
         self._warmer = Warmer(home, self._fleet.device)
         self._watch = Watch(home, store, fleet=self._fleet, go_on=self._put_back)
         self._queue = Queue(home, store, fleet=self._fleet, began=self._watch.add)
         for row in store.runs():
             if row["state"] in ACTIVE:
                 self._watch.add(row["run_id"])
-            if row["state"] == "stopping":
-                # the daemon that promised it may have died before the worker heard of it
-                self._watch.demand(row["run_id"], "stop")
+                self._keep_promise(row)
 
     # what the daemon's loop calls
 
@@ -106,8 +103,10 @@ class Supervisor:
         tags: Sequence[str] = (),
         notes: str = "",
     ) -> list[int]:
-        """Queue a run for each configuration, all of one sweep; none when one is invalid."""
+        """Queue a run for each configuration, all of one sweep; none when one cannot be."""
         checked = [parse_config(config) for config in configs]
+        for config in checked:
+            device_of(config, self.machine)
         sweep_id = secrets.token_hex(6)
         with self._mutex:
             self._queue.changed = True
@@ -124,8 +123,8 @@ class Supervisor:
                 self._leave_queue(run_id, "paused", "taken out of the queue; resume puts it back")
                 return
             _require(row, {"starting", "running"}, "only a running run can be paused")
-            self._store.set_state(run_id, row["state"], f"pausing… last step {last_step(row):,}")
-            self._watch.demand(run_id, "pause")
+            self._watch.demand(run_id, "pause")  # before the promise: a full disk may forbid it
+            self._store.set_state(run_id, row["state"], promise("pause", last_step(row)))
 
     def stop(self, run_id: int) -> None:
         """End the run after its current block of steps, with a checkpoint."""
@@ -135,8 +134,8 @@ class Supervisor:
                 self._leave_queue(run_id, "stopped", f"stopped while {row['state']}")
                 return
             _require(row, ACTIVE, "only a running, paused or queued run can be stopped")
-            self._store.set_state(run_id, "stopping", f"stopping… last step {last_step(row):,}")
             self._watch.demand(run_id, "stop")
+            self._store.set_state(run_id, "stopping", promise("stop", last_step(row)))
 
     def kill(self, run_id: int) -> None:
         """End the run's process: SIGTERM, SIGKILL 5 s later; the rest of its batch resumes."""
@@ -147,8 +146,7 @@ class Supervisor:
                 return
             _require(row, ACTIVE, "it has no process that could be killed")
             with contextlib.suppress(StoreUnavailable):  # a full disk keeps nobody from killing
-                words = f"killing… last step {last_step(row):,}"
-                self._store.set_state(run_id, "stopping", words)
+                self._store.set_state(run_id, "stopping", promise("kill", last_step(row)))
             self._watch.kill(run_id)
 
     def checkpoint(self, run_id: int) -> None:
@@ -182,6 +180,7 @@ class Supervisor:
             checkpoint = nearest_checkpoint(self._store.checkpoints(run_id), step, run_id)
             used = checkpoint["step"]
             config = forked_config(config_of(row), overrides, step=used)
+            device_of(config, self.machine)
             child = self._create(
                 config,
                 name=f"{row['name'] or row['task']} @ {used:,}",
@@ -212,7 +211,7 @@ class Supervisor:
     def slots(self) -> dict[str, Any]:
         """How many workers may run at once, how many do, and which runs wait."""
         with self._mutex:
-            machine, busy = self._fleet.machine, self._fleet.busy()
+            machine, busy = self.machine, self._fleet.busy()
         return {
             "total": machine.n_gpus or machine.n_cores,
             "busy": len(busy),
@@ -241,6 +240,14 @@ class Supervisor:
             notes=notes,
             code_version=code_version(),
         )
+
+    def _keep_promise(self, row: Row) -> None:
+        """Ask again: an earlier daemon may have died before its worker heard of it."""
+        verb = promised(row["state"], row["state_reason"])
+        if verb == "kill":
+            self._watch.kill(row["run_id"])
+        elif verb is not None:
+            self._watch.demand(row["run_id"], verb)
 
     def _put_back(self, run_id: int, reason: str) -> None:
         """A run goes on from its checkpoint; where its batch was too large, in a smaller one."""

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.daemon.attempts import has_started
-from engine.daemon.demands import Demand
+from engine.daemon.demands import Demand, promise
 from engine.daemon.fleet import Fleet
 from engine.daemon.processes import last_words
 from engine.daemon.rows import find, last_step
+from engine.errors import NotPossible
 from engine.home import Home
 from engine.store import Ingested, Store
 from engine.worker.control import Verb, send
@@ -55,9 +56,15 @@ class Watch:
         self._active[run_id] = Active(time.monotonic())
 
     def demand(self, run_id: int, verb: Verb) -> None:
-        """Send a command to the run's worker."""
+        """Send a command to the run's worker; NotPossible where it cannot be written down."""
         demand = Demand(verb, time.monotonic())
-        send(self._home.run(run_id).control, demand.command)
+        try:
+            send(self._home.run(run_id).control, demand.command)
+        except OSError as error:
+            raise NotPossible(
+                f"run {run_id} cannot be told to {verb} now: {error.strerror}; make room on the"
+                " disk and try again, or kill it"
+            ) from None
         self._active[run_id].demand = demand
 
     def kill(self, run_id: int) -> None:
@@ -132,7 +139,7 @@ class Watch:
         if measure == "tell":
             demand.told = True
             row = find(self._store, run_id)
-            reason = f"{demand.verb}: no answer yet; last step {last_step(row):,}"
+            reason = f"{promise(demand.verb, last_step(row))}; its worker has not answered yet"
             self._store.set_state(run_id, row["state"], reason)
             return
         demand.terminated = demand.terminated or time.monotonic()

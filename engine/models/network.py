@@ -5,6 +5,7 @@ Shapes: ``B`` examples, ``T`` tokens, ``A`` read positions, ``V`` vocabulary, ``
 """
 
 from abc import abstractmethod
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float, Int
@@ -35,6 +36,11 @@ class Network(nn.Module):
         """Type of the weights' products; residual stream, softmax, norms, logits stay float32."""
         self.savings = True
         """Whether exact savings are taken; off for comparison alone."""
+        self.loops = False
+        """Whether loops compiled for the CPU may be used, which neither vmap nor the compiler can
+        look into."""
+        self.alphabets: Sequence[Sequence[int]] | None = None
+        """For each position the tokens that may stand there, where the task knows them."""
 
     @abstractmethod
     def forward(self, tokens: Int[Tensor, "B T"], read: tuple[int, ...]) -> Float[Tensor, "B A V"]:

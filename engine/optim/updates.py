@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import torch
 
+from engine.kernels.adam import adam_step
+from engine.kernels.compiled import available
 from engine.optim import (
     AdamSettings,
     AdamWSettings,
@@ -102,7 +104,31 @@ def _add_decay(rows: Rows) -> None:
     rows.gradient.add_(rows.scratch)
 
 
+_ADAM = ("mean_gain", "square_gain", "mean_rate", "root_correction", "eps")
+
+
 def _adam_step(rows: Rows) -> None:
+    if rows.weights.device.type == "cpu" and available():
+        _adam_step_by_loop(rows)
+    else:
+        adam_step_by_torch(rows)
+
+
+def _adam_step_by_loop(rows: Rows) -> None:
+    mean, square = rows.slots["mean"], rows.slots["square"]
+    numbers = torch.cat([rows.columns[name] for name in _ADAM], dim=1).tolist()
+    for row, of_row in enumerate(numbers):
+        adam_step(
+            rows.weights[row],
+            rows.gradient[row],
+            mean[row],
+            square[row],
+            **dict(zip(_ADAM, of_row, strict=True)),
+        )
+
+
+def adam_step_by_torch(rows: Rows) -> None:
+    """Adam's step as a chain of torch operations: elsewhere than on the CPU."""
     gradient, columns, scratch = rows.gradient, rows.columns, rows.scratch
     mean, square = rows.slots["mean"], rows.slots["square"]
     mean.lerp_(gradient, columns["mean_gain"])

@@ -11,6 +11,7 @@ import pyarrow.parquet
 from engine.errors import NotPossible, SettingsError
 from engine.store.database import Database
 from engine.store.rows import numbers
+from engine.store.runs import require_run
 
 _BATCH_ROWS = 100_000
 _POINTS = """
@@ -26,6 +27,7 @@ def export(database: Database, run_ids: Sequence[int], file: Path) -> None:
 
     Raises:
         SettingsError: the suffix is none of these.
+        RunNotFound: no run has one of these numbers.
         NotPossible: the file cannot be written.
     """
     write = _WRITERS.get(file.suffix.lower())
@@ -36,6 +38,8 @@ def export(database: Database, run_ids: Sequence[int], file: Path) -> None:
     partial = file.with_name(f".{file.name}.part")
     try:
         with database.reading() as cursor:
+            for run_id in run_ids:
+                require_run(cursor, run_id)
             reader = cursor.sql(_POINTS.format(numbers(run_ids))).to_arrow_reader(_BATCH_ROWS)
             write(reader, partial)
         partial.replace(file)

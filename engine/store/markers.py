@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from data import is_held_out
 from engine.measures.onset import NAME, Marker, OnsetDetector, Thresholds
 from engine.store.batch import Accuracies, Batch
 from engine.store.database import Connection
@@ -120,5 +121,5 @@ def _stored(cursor: Connection, run_id: int) -> Iterator[Accuracies]:
 
 def _feed(detector: OnsetDetector, evaluation: Accuracies) -> None:
     step, accuracy = evaluation
-    tests = {split: value for split, value in accuracy.items() if split.startswith("test")}
+    tests = {split: value for split, value in accuracy.items() if is_held_out(split)}
     detector.feed(step, accuracy.get("train"), tests)

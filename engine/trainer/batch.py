@@ -4,22 +4,24 @@ Shapes: ``R`` runs.
 """
 
 from collections.abc import Mapping
+from functools import partial
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from data import build_task
+from data import IGNORED, build_task
 from engine.config.run import RunConfig
 from engine.models.build import build_model
 from engine.trainer.capture import Recorder, recorder_for
 from engine.trainer.compiling import decide
 from engine.trainer.devices import pick_device, set_tf32
+from engine.trainer.dropping import Dropping
 from engine.trainer.examples import Feed, stack
-from engine.trainer.gradient import Gradient, take_gradient
+from engine.trainer.gradient import Dropped, Gradient, take_gradient
 from engine.trainer.noise import with_label_noise
 from engine.trainer.program import Program
-from engine.trainer.replay import Measure, Replay
+from engine.trainer.replay import Measure, Measured, Replay
 from engine.trainer.rows import Layout
 from engine.trainer.seeds import seed_of
 from engine.trainer.shape import shape_key
@@ -70,6 +72,8 @@ class Batch:
             name: stack(tasks, name, self.device) for name in tasks[0].splits if name != "train"
         }
         task = tasks[0]
+        self.by_answer = task.by_answer
+        """Whether accuracy is told answer by answer."""
         network = build_model(some.model, vocab_size=task.vocab_size, length=task.length)
         layout = Layout.of(network)
         optimizers = [config.optimizer for config in self.configs.values()]
@@ -91,14 +95,18 @@ class Batch:
         )
         """Whether the step is compiled, and why."""
         self.program = Program(
-            network.to(self.device), task, some.training, compiled=self.decision.compiled
+            network.to(self.device),
+            task,
+            some.training,
+            device=self.device,
+            compiled=self.decision.compiled,
         )
         self.is_whole = True
         """Whether the weights are those of `step`; not when an update was broken off."""
         # noise is drawn on the host's word, step by step
         is_replayable = network.captures and not any(each.gradient_noise for each in optimizers)
         self._recorder = (recorder or recorder_for(self.device)) if is_replayable else None
-        self._replay = self._new_replay()
+        self._set_up()
         self._gradient: Gradient | None = None
         self._losses: list[tuple[int, Float[Tensor, "S R"]]] = []
         """The step of the first of some losses in a row, and these."""
@@ -151,14 +159,14 @@ class Batch:
         return tuple(self.configs)
 
     @property
-    def splits(self) -> tuple[str, ...]:
-        """What runs are measured on, training first."""
-        return ("train", *self.held_out)
-
-    @property
     def is_replayed(self) -> bool:
         """Whether whole steps are recorded and replayed."""
         return self._replay is not None
+
+    @property
+    def drops(self) -> bool:
+        """Whether the runs leave out a part of what their layers give."""
+        return self.training.dropout > 0
 
     @property
     def n_parameters(self) -> int:
@@ -179,7 +187,7 @@ class Batch:
             self.weights = self.weights.keep(kept)
             self.feed = self.feed.keep(kept)
             self.held_out = {name: split.of(kept) for name, split in self.held_out.items()}
-            self._replay = self._new_replay()
+            self._set_up()
 
     def advance(self, n: int) -> None:
         """Make `n` updates of every run, without waiting for the device."""
@@ -205,7 +213,7 @@ class Batch:
     def forget_passes(self) -> None:
         """Let go of what was computed on the way to the next update; it is computed again."""
         self._gradient = None
-        self._replay = self._new_replay()
+        self._set_up()
 
     def gradient(self, *, with_accuracy: bool = False) -> Gradient:
         """The gradient that the next update will take, left in `weights`; computed once a step.
@@ -217,12 +225,21 @@ class Batch:
                 self.program,
                 self.weights,
                 self.feed.at(self.step + 1),
+                self._dropped(self.step + 1),
                 n_parts=self.training.accumulate,
                 with_accuracy=with_accuracy,
             )
         return self._gradient
 
-    def measure(self, measure: Measure, *, with_accuracy: bool) -> Tensor:
+    def asked(self, split: str) -> list[int]:
+        """At which of the read positions some row of a held-out split asks for an answer."""
+        if split not in self._asked:
+            targets = self.held_out[split].targets
+            asked = (targets != IGNORED).any(0).any(0)
+            self._asked[split] = torch.nonzero(asked).flatten().tolist()
+        return self._asked[split]
+
+    def measure(self, measure: Measure, *, with_accuracy: bool) -> Measured:
         """What `measure` finds at this step, given the gradient of the next update.
 
         It is the same function at each call: what it does may have been recorded.
@@ -256,8 +273,29 @@ class Batch:
         self.step += n
         self._gradient = None
 
-    def _new_replay(self) -> Replay | None:
-        if self._recorder is None:
-            return None
+    def _set_up(self) -> None:
+        """Make what depends on which runs are in the batch."""
         n_parts = self.training.accumulate
-        return Replay(self._recorder, self.program, self.weights, self.feed, n_parts=n_parts)
+        self._dropping = self._replay = None
+        if self.drops:
+            rates = [config.training.dropout for config in self.configs.values()]
+            self._dropping = Dropping(
+                self.feed.order_seeds, rates, n_parts=n_parts, device=self.device
+            )
+        if self._recorder is not None:
+            self._replay = Replay(
+                self._recorder,
+                self.program,
+                self.weights,
+                self.feed,
+                self._dropping,
+                n_parts=n_parts,
+            )
+        self._asked: dict[str, list[int]] = {}
+
+    def _dropped(self, step: int) -> Dropped:
+        """What an update leaves out, told from the host."""
+        if self._dropping is None:
+            return lambda *_: ()
+        keys = self._dropping.keys(step, 1)[0].to(self.device)
+        return partial(self._dropping.of, keys)

@@ -3,6 +3,7 @@
 Shapes: ``R`` runs.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -10,8 +11,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from engine.trainer.examples import Examples
-from engine.trainer.program import Program
+from engine.trainer.program import Dropout, Program
 from engine.trainer.weights import Group, Weights
+
+Dropped = Callable[[slice, int], Dropout]
+"""(rows, part of the examples) → what the network is told to leave out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,7 @@ def take_gradient(
     program: Program,
     weights: Weights,
     examples: Examples,
+    dropped: Dropped,
     *,
     n_parts: int,
     with_accuracy: bool = False,
@@ -38,6 +43,7 @@ def take_gradient(
             weights,
             group,
             examples.of(group.rows),
+            dropped,
             n_parts=n_parts,
             with_accuracy=with_accuracy,
         )
@@ -53,6 +59,7 @@ def _of_group(
     weights: Weights,
     group: Group,
     examples: Examples,
+    dropped: Dropped,
     *,
     n_parts: int,
     with_accuracy: bool,
@@ -65,7 +72,9 @@ def _of_group(
     right = torch.zeros(1, device=device)
     for i, part in enumerate(examples.parts(n_parts)):
         share = None if asked is None else part.n_answers() / asked
-        gradients, part_loss, logits = program.gradients(group.leaves, part, share)
+        gradients, part_loss, logits = program.gradients(
+            group.leaves, part, share, dropped(group.rows, i)
+        )
         rows = (weights.scratch if i else weights.gradient)[group.rows]
         weights.layout.fill(rows, gradients)
         if i:

@@ -1,22 +1,23 @@
 """What is measured on the weights of a batch between two updates, and read back at once.
 
-Shapes: ``R`` runs, ``N`` numbers of an evaluation.
+Shapes: ``R`` runs.
 """
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from functools import partial
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
+from data import IGNORED
 from engine.measures.attention import N_PROBE
 from engine.optim.schedule import rate_at
 from engine.trainer.batch import Batch
 from engine.trainer.events import Evaluated, Metrics, Snapshot
 from engine.trainer.examples import TRAIN_CAP, Examples
 from engine.trainer.gradient import Gradient
+from engine.trainer.replay import Measured, Name
 
 
 def evaluate(batch: Batch) -> tuple[Evaluated, list[int]]:
@@ -25,22 +26,21 @@ def evaluate(batch: Batch) -> tuple[Evaluated, list[int]]:
     Loss and accuracy of `train` are those of the whole training split (in mini-batch training of
     at most `TRAIN_CAP` examples), of held-out splits always of the whole. `gradient_norm` is that
     of the examples of the next update, before anything is done to it. Where an average of the
-    weights is kept, everything but `gradient_norm` is measured on that average.
+    weights is kept, everything but `gradient_norm` is measured on that average; nothing else is
+    measured with dropout. Where later answers of a row know more, accuracy is told for each.
     """
-    with_accuracy = any(batch.feed.takes_all) and not batch.weights.averages
-    found = batch.measure(partial(_numbers, batch), with_accuracy=with_accuracy)
+    with_accuracy = any(batch.feed.takes_all) and not batch.weights.averages and not batch.drops
+    names, numbers = batch.measure(partial(_measure, batch), with_accuracy=with_accuracy)
     # one copy to the host, and so one wait for the device
-    table = found.cpu().tolist()
-    splits = [(name, metric) for name in batch.splits for metric in ("loss", "accuracy")]
-    names = [("", "weight_norm"), ("", "gradient_norm"), *splits]
+    table = numbers.cpu().tolist()
     values: dict[int, Metrics] = {}
     infinite: list[int] = []
-    for (run, config), numbers in zip(batch.configs.items(), table, strict=True):
-        if not all(map(math.isfinite, numbers)):
+    for (run, config), row in zip(batch.configs.items(), table, strict=True):
+        if not all(map(math.isfinite, row)):
             infinite.append(run)
             continue
         tree: dict[str, dict[str, float]] = {}
-        for (split, metric), number in zip(names, numbers, strict=True):
+        for (split, metric), number in zip(names, row, strict=True):
             tree.setdefault(split, {})[metric] = number
         rate = rate_at(config.optimizer, batch.step, steps=config.training.steps)
         tree[""]["learning_rate"] = rate
@@ -48,14 +48,17 @@ def evaluate(batch: Batch) -> tuple[Evaluated, list[int]]:
     return Evaluated(batch.step, values), infinite
 
 
-def _numbers(batch: Batch, gradient: Gradient) -> Float[Tensor, "R N"]:
-    """Norms, then loss and accuracy of each split, on the device."""
-    norms = (batch.weights.norm()[:, 0], batch.weights.gradient_norm()[:, 0])
-    scores = list(_train_scores(batch, gradient))
-    for split in batch.held_out.values():
-        scores += _scores(batch, split)
-    precise = scores[0].dtype
-    return torch.stack([values.to(precise) for values in (*norms, *scores)], 1)
+def _measure(batch: Batch, gradient: Gradient) -> Measured:
+    found: dict[Name, Tensor] = {
+        ("", "weight_norm"): batch.weights.norm()[:, 0],
+        ("", "gradient_norm"): batch.weights.gradient_norm()[:, 0],
+    }
+    found["train", "loss"], found["train", "accuracy"] = _train_scores(batch, gradient)
+    for name in batch.held_out:
+        measure = _scores_by_answer if batch.by_answer else _named_scores
+        found |= {(name, metric): told for metric, told in measure(batch, name)}
+    precise = found["train", "loss"].dtype
+    return list(found), torch.stack([values.to(precise) for values in found.values()], 1)
 
 
 def photograph(batch: Batch, runs: Collection[int]) -> Snapshot:
@@ -78,7 +81,8 @@ def photograph(batch: Batch, runs: Collection[int]) -> Snapshot:
 def _train_scores(batch: Batch, gradient: Gradient) -> tuple[Tensor, Tensor]:
     """Of the gradient's own pass where a run takes all its rows, of `TRAIN_CAP` rows elsewhere.
 
-    Where an average of the weights is kept, the gradient's pass says nothing of it.
+    Where an average of the weights is kept, or a run has dropout, the gradient's pass says
+    nothing of it.
     """
     takes_all = batch.feed.takes_all
     if not any(takes_all):
@@ -93,6 +97,26 @@ def _train_scores(batch: Batch, gradient: Gradient) -> tuple[Tensor, Tensor]:
     loss, accuracy = _scores(batch, batch.feed.train.at(slice(0, TRAIN_CAP)))
     taken = batch.feed.takes_all_rows
     return torch.where(taken, whole[0], loss), torch.where(taken, whole[1], accuracy)
+
+
+def _named_scores(batch: Batch, split: str) -> Iterator[tuple[str, Tensor]]:
+    scores = _scores(batch, batch.held_out[split])
+    yield from zip(("loss", "accuracy"), scores, strict=True)
+
+
+def _scores_by_answer(batch: Batch, split: str) -> Iterator[tuple[str, Tensor]]:
+    """Also `accuracy_shot_1` for the first answer of a row, and so on; of those that are asked."""
+    examples = batch.held_out[split]
+    by_group = [
+        batch.program.scores_by_answer(group.leaves, examples.of(group.rows))
+        for group in batch.weights.shown_groups
+    ]
+    loss, right = (torch.cat(each) for each in zip(*by_group, strict=True))
+    asked = (examples.targets != IGNORED).sum(1)
+    yield "loss", loss
+    yield "accuracy", right.sum(1) / examples.n_answers().clamp(min=1)
+    for place in batch.asked(split):
+        yield f"accuracy_shot_{place + 1}", right[:, place] / asked[:, place].clamp(min=1)
 
 
 def _scores(batch: Batch, examples: Examples) -> tuple[Tensor, Tensor]:

@@ -1,4 +1,4 @@
-"""Chance that is added to what a run learns from: noise on gradients and on training answers."""
+"""Chance that is added to what a run learns from: on gradients, training answers and layers."""
 
 from dataclasses import replace
 
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from data import IGNORED, Split, TaskData
 
-_GRADIENT_STREAM, _LABEL_STREAM = 2, 3
+_GRADIENT_STREAM, _LABEL_STREAM, _DROPOUT_STREAM = 2, 3, 4
 """Keep noise independent of the split and of the order drawn from an equal seed."""
 
 
@@ -18,6 +18,12 @@ def noise_of_step(n: int, *, seed: int, step: int, device: torch.device) -> Floa
     stream = np.random.SeedSequence([seed, _GRADIENT_STREAM, step]).generate_state(1)
     generator = torch.Generator(device).manual_seed(int(stream[0]))
     return torch.randn(n, generator=generator, device=device)
+
+
+def dropout_key(*, seed: int, step: int, part: int) -> int:
+    """Which numbers a part of a step's examples leaves out, as 32 bits."""
+    stream = np.random.SeedSequence([seed, _DROPOUT_STREAM, step, part])
+    return int(stream.generate_state(1)[0])
 
 
 def with_label_noise(task: TaskData, share: float, *, seed: int) -> TaskData:

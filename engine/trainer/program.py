@@ -14,12 +14,15 @@ from torch.func import functional_call
 
 from data import TaskData
 from engine.config.training import TrainingSettings
+from engine.kernels.compiled import available
 from engine.losses.cross_entropy import answer_loss, correct_answers
+from engine.losses.one_pass import answer_loss_in_one_pass
 from engine.losses.stablemax import stablemax_loss
 from engine.measures.attention import attention_maps
+from engine.models.dropout import chosen, places
 from engine.models.network import Network
 from engine.trainer.examples import Examples
-from engine.trainer.mapping import map_runs
+from engine.trainer.mapping import RunFunction, map_runs
 
 MATMUL_DTYPES = {
     "float32": torch.float32,
@@ -27,6 +30,10 @@ MATMUL_DTYPES = {
     "bfloat16": torch.bfloat16,
 }
 LOSSES = {"cross_entropy": answer_loss, "stablemax": stablemax_loss}
+ONE_PASS = {"cross_entropy": answer_loss_in_one_pass}
+"""Losses that come with their gradient, where nothing maps over runs or looks into the step."""
+Dropout = tuple[()] | tuple[Int64[Tensor, " R"], Float[Tensor, " R"]]
+"""Key and rate of each run's dropout; nothing where runs have none."""
 LOSS_DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 
@@ -38,14 +45,24 @@ class Program:
     """A network and its loss, as functions of parameters stacked over runs."""
 
     def __init__(
-        self, network: Network, task: TaskData, training: TrainingSettings, *, compiled: bool
+        self,
+        network: Network,
+        task: TaskData,
+        training: TrainingSettings,
+        *,
+        device: torch.device,
+        compiled: bool,
     ) -> None:
         network.matmul_dtype = MATMUL_DTYPES[training.precision]
+        network.alphabets = task.alphabets
+        self._loops = device.type == "cpu" and available() and not (compiled or training.dropout)
         self._network = network
+        self._places = places(network)
         self._read = task.read_at
         self._n_classes = task.n_classes
         self._measure = LOSSES[training.loss]
         self.loss_dtype = LOSS_DTYPES[training.loss_precision]
+        self._measure_in_one_pass = ONE_PASS.get(training.loss, self._measure)
         self._step = self._gradients
         if compiled:
             _compile_every_shape()
@@ -56,26 +73,34 @@ class Program:
         parameters: Mapping[str, Tensor],
         examples: Examples,
         weight: Float[Tensor, " R"] | None = None,
+        dropout: Dropout = (),
     ) -> tuple[tuple[Tensor, ...], Float[Tensor, " R"], Float[Tensor, "R B A V"]]:
         """Gradients [R, *shape] in the parameters' order, loss and logits of each run.
 
         `weight` multiplies each run's loss: the share of its answers that these examples hold.
         """
-        return self._step(parameters, examples.tokens, examples.targets, weight)
+        return self._step(parameters, examples.tokens, examples.targets, weight, dropout)
 
-    @torch.no_grad()
     def scores(
         self, parameters: Mapping[str, Tensor], examples: Examples
     ) -> tuple[Float[Tensor, " R"], Float[Tensor, " R"]]:
         """Mean loss and accuracy of each run over examples of any number."""
+        loss, right = self.scores_by_answer(parameters, examples)
+        return loss, right.sum(1) / examples.n_answers().clamp(min=1)
+
+    @torch.no_grad()
+    def scores_by_answer(
+        self, parameters: Mapping[str, Tensor], examples: Examples
+    ) -> tuple[Float[Tensor, " R"], Int64[Tensor, "R A"]]:
+        """Mean loss of each run, and how many answers are right at each read position."""
         asked = examples.n_answers().clamp(min=1)
         loss = torch.zeros_like(asked, dtype=self.loss_dtype)
-        right = torch.zeros_like(asked)
+        right = torch.zeros_like(examples.targets[:, 0])
         for chunk in examples.chunks():
-            losses, logits = map_runs(self._loss, parameters, chunk.tokens, chunk.targets)
+            losses, logits = self._mapped(self._loss, parameters, chunk.tokens, chunk.targets)
             loss += losses * (chunk.n_answers() / asked)
-            right += self.n_right(logits, chunk)
-        return loss, right / asked
+            right += (logits[..., : self._n_classes].argmax(-1) == chunk.targets).sum(1)
+        return loss, right
 
     def n_right(self, logits: Float[Tensor, "R B A V"], examples: Examples) -> Int64[Tensor, " R"]:
         """How many answers of each run are right."""
@@ -100,7 +125,13 @@ class Program:
         def maps(parameters: Mapping[str, Tensor], tokens: Tensor) -> tuple[Tensor]:
             return (attention_maps(self._network, parameters, tokens, n_examples=0).mean,)
 
-        return map_runs(maps, parameters, tokens)[0]
+        return self._mapped(maps, parameters, tokens)[0]
+
+    def _mapped(
+        self, function: RunFunction, parameters: Mapping[str, Tensor], *inputs: Tensor
+    ) -> tuple[Tensor, ...]:
+        self._network.loops = self._loops and len(inputs[0]) == 1
+        return map_runs(function, parameters, *inputs)
 
     def _gradients(
         self,
@@ -108,8 +139,9 @@ class Program:
         tokens: Tensor,
         targets: Tensor,
         weight: Tensor | None,
+        dropout: Dropout,
     ) -> tuple[tuple[Tensor, ...], Tensor, Tensor]:
-        loss, logits = map_runs(self._loss, parameters, tokens, targets)
+        loss, logits = self._mapped(self._loss, parameters, tokens, targets, *dropout)
         if weight is not None:
             loss = loss * weight
         gradients = torch.autograd.grad(loss.sum(), list(parameters.values()))
@@ -121,13 +153,14 @@ class Program:
         tokens: Tensor,
         targets: Tensor,
         weight: Tensor | None,
+        dropout: Dropout,
     ) -> tuple[tuple[Tensor, ...], Tensor, Tensor]:
         """The same; here the compiler sees the backward pass too, and fuses across it."""
 
         def loss_and_rest(
             parameters: Mapping[str, Tensor],
         ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-            loss, logits = map_runs(self._loss, parameters, tokens, targets)
+            loss, logits = self._mapped(self._loss, parameters, tokens, targets, *dropout)
             if weight is not None:
                 loss = loss * weight
             return loss.sum(), (loss, logits)
@@ -137,10 +170,15 @@ class Program:
         return tuple(gradients.values()), loss.detach(), logits.detach()
 
     def _loss(
-        self, parameters: Mapping[str, Tensor], tokens: Tensor, targets: Tensor
+        self, parameters: Mapping[str, Tensor], tokens: Tensor, targets: Tensor, *dropout: Tensor
     ) -> tuple[Tensor, Tensor]:
-        logits: Tensor = functional_call(self._network, dict(parameters), (tokens, self._read))
-        loss = self._measure(logits, targets, n_classes=self._n_classes, dtype=self.loss_dtype)
+        values = dict(parameters)
+        if dropout:
+            values |= chosen(self._places, *dropout)
+        logits: Tensor = functional_call(self._network, values, (tokens, self._read))
+        at_once = self._network.loops and torch.is_grad_enabled()
+        measure = self._measure_in_one_pass if at_once else self._measure
+        loss = measure(logits, targets, n_classes=self._n_classes, dtype=self.loss_dtype)
         return loss, logits
 
 

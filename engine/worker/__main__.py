@@ -13,6 +13,7 @@ from typing import Any
 from engine.config import RunConfig, parse_json
 from engine.errors import LabError
 from engine.home import Home, atomic_write
+from engine.worker.allocator import keep_memory
 from engine.worker.crowding import ADVICE, give_all_back
 from engine.worker.identity import identify
 from engine.worker.lock import RunLock
@@ -53,6 +54,7 @@ def _train(
     recorders: dict[int, Recorder],
     terminated: threading.Event,
 ) -> int:
+    keep_memory()
     # torch takes a second to import: the first line of the journal stands before that
     from engine.trainer.memory import is_out_of_memory
     from engine.worker.building import build_fitting_batch

@@ -28,6 +28,9 @@ def assert_well_formed(task: TaskData) -> None:
         assert len(asked) >= len(split)
         assert asked.min() >= 0
         assert asked.max() < task.n_classes
+        alphabets = task.alphabets or [range(task.vocab_size)] * task.length
+        for alphabet, column in zip(alphabets, split.tokens.T, strict=True):
+            assert set(column.tolist()) <= set(alphabet)
 
 
 def assert_seeded(settings: TaskSettings) -> None:
@@ -37,6 +40,7 @@ def assert_seeded(settings: TaskSettings) -> None:
         assert np.array_equal(split.tokens, again.splits[name].tokens)
         assert np.array_equal(split.targets, again.splits[name].targets)
         assert split.tokens.shape == other.splits[name].tokens.shape
+    assert first.alphabets == other.alphabets
     assert not np.array_equal(first.splits["train"].tokens, other.splits["train"].tokens)
 
 

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import TypeAdapter
 
-from data import TaskSettings, build_task, task_sizes
+from data import TaskSettings, build_task, is_held_out, task_sizes
 from engine.config import InvalidConfig, RunConfig, parse_config
 from engine.config.fields import kinds
 from tests.data.contract import assert_well_formed
@@ -43,3 +43,30 @@ def test_every_kind_can_be_launched_with_its_defaults(kind: str):
     assert (sizes.vocabulary, sizes.length) == (task.vocab_size, task.length)
     assert (sizes.n_classes, sizes.n_read) == (task.n_classes, len(task.read_at))
     assert sizes.chance == pytest.approx(task.chance, rel=0.1)
+
+
+@pytest.mark.parametrize("kind", kinds("task"))
+def test_the_largest_phi_is_told_wherever_there_is_one(kind: str):
+    settings = TypeAdapter[TaskSettings](TaskSettings).validate_python({"kind": kind})
+    told = task_sizes(settings).largest_phi
+    assert (told is not None) == ("phi" in type(settings).model_fields)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"kind": "comparison"}, {"kind": "composition", "hops": 3}, {"kind": "transfer"}],
+    ids=str,
+)
+def test_the_largest_phi_is_allowed_and_more_is_not(settings: dict[str, object]):
+    validate = TypeAdapter[TaskSettings](TaskSettings).validate_python
+    largest = task_sizes(validate(settings)).largest_phi
+    assert largest is not None
+    validate(settings | {"phi": largest})
+    with pytest.raises(ValueError, match="phi must"):
+        validate(settings | {"phi": largest + 0.02})
+
+
+def test_only_train_and_probes_of_memory_are_trained_on():
+    held_out = {"test", "test_ood", "test_new_old", "train_id", "train_ood"}
+    trained = {"train", "atomic_id", "atomic_new", ""}
+    assert {split for split in held_out | trained if is_held_out(split)} == held_out

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from engine import PRESETS, apply, connect
 from engine import Lab as Engine
@@ -22,6 +22,7 @@ from tests.processes import end_all, worker_pids
 FOLDER = Path("screenshots")
 THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 SETTLE_MS = 2500
+SLOWEST_MS = 60_000
 
 
 def main() -> None:
@@ -122,7 +123,12 @@ def _window(browser: Browser, theme: Literal["light", "dark"]) -> Iterator[Page]
 
 
 def _picture(page: Page, name: str) -> None:
+    """Take one when the page has come to rest, however busy the machine is."""
+    page.locator("[data-test-script-state=notRunning]").wait_for(timeout=SLOWEST_MS)
+    page.locator("[data-testid=stMain] h1").wait_for(timeout=SLOWEST_MS)
     page.wait_for_timeout(SETTLE_MS)
+    for chart in page.locator(".lab-curves").all():
+        expect(chart).to_have_attribute("data-ready", "yes", timeout=SLOWEST_MS)
     page.screenshot(path=FOLDER / f"{name}.png")
     print(FOLDER / f"{name}.png")
 

@@ -1,6 +1,8 @@
 """A full disk under the whole lab: it says so, waits, and goes on without a gap."""
 
-from engine import apply, connect
+import pytest
+
+from engine import LabError, apply, connect
 from engine.home import Home
 from tests.disks import fill
 from tests.faults.moments import ENDLESS, TINY, ends, reaches, row, until
@@ -42,3 +44,20 @@ def test_a_run_can_be_killed_on_a_full_disk(cramped: Home):
     ballast.unlink()
     assert ends(lab, run)["state"] == "stopped"
     assert stored(lab, run) == told(cramped, run)
+
+
+@pytest.mark.parametrize(("verb", "state"), [("stop", "stopped"), ("pause", "paused")])
+def test_a_command_that_a_full_disk_forbids_promises_nothing(cramped: Home, verb: str, state: str):
+    lab = connect(cramped)
+    (run,) = lab.launch(apply(ENDLESS, {"training.eval_every": 1}))
+    reaches(lab, run, 30)
+    ballast = cramped.path / "ballast"
+    fill(ballast)
+    until(lambda: row(lab, run)["state_reason"] == "waiting: disk full")
+    with pytest.raises(LabError, match=f"run {run} cannot be told to {verb} now: No space left"):
+        getattr(lab, verb)(run)
+    assert row(lab, run)["state"] == "running"
+    ballast.unlink()
+    until(lambda: row(lab, run)["state_reason"] == "")
+    getattr(lab, verb)(run)
+    until(lambda: row(lab, run)["state"] == state)

@@ -41,6 +41,11 @@ _PUBLISHED_ADAMW = AdamWSettings(
     decay_group="matrices",
 )
 
+_PUBLISHED_TRAINING = TrainingSettings(
+    steps=1_500_000, batch_size=512, eval_every=1000, precision="bfloat16", dropout=0.1
+)
+"""The published nets leave out a share of their embeddings and attention as well."""
+
 FACTS = (
     Preset(
         name="composition-small",
@@ -93,9 +98,7 @@ FACTS = (
             task=CompositionSettings(),
             model=_PUBLISHED_GPT,
             optimizer=_PUBLISHED_ADAMW,
-            training=TrainingSettings(
-                steps=1_500_000, batch_size=512, eval_every=1000, precision="bfloat16"
-            ),
+            training=_PUBLISHED_TRAINING,
         ),
     ),
     Preset(
@@ -111,9 +114,7 @@ FACTS = (
             task=ComparisonSettings(phi=7.2),
             model=_PUBLISHED_GPT,
             optimizer=_PUBLISHED_ADAMW,
-            training=TrainingSettings(
-                steps=1_500_000, batch_size=512, eval_every=1000, precision="bfloat16"
-            ),
+            training=_PUBLISHED_TRAINING,
         ),
     ),
 )

@@ -27,9 +27,9 @@ def phase(
     if diverged:
         return "diverged"
     if "memorised" not in step:
-        if ended:
-            return "did not memorise"
-        return "not started" if state in _NOT_BEGUN and last_step == 0 else "learning"
+        if last_step == 0 and (ended or state in _NOT_BEGUN):
+            return "not started"
+        return "did not memorise" if ended else "learning"
     if "grokked" in step:
         line = (thresholds or Thresholds()).test
         if "collapsed" in step and test_accuracy is not None and test_accuracy < line:
@@ -41,4 +41,6 @@ def phase(
     if "onset" in step:
         return "ended while grokking" if ended else f"grokking since step {step['onset']:,}"
     plateau = last_step - step["memorised"]
-    return f"memorised, {'did not grok' if ended else 'plateau'} for {plateau:,} steps"
+    if ended:
+        return f"memorised, not grokked {plateau:,} steps later"
+    return f"memorised, plateau for {plateau:,} steps"

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from engine.models.dropout import Dropout
 from engine.models.gpt.attention import Attention
 from engine.models.gpt.layers import MLP, Norm
 from engine.models.gpt.settings import DecoderSettings
@@ -35,8 +36,10 @@ class Block(nn.Module):
             self.ln_2 = Norm(settings.d_model)
         if attends:
             self.attn = Attention(settings, own_keys=own_keys)
+            self.drop_1 = Dropout()
         if thinks:
             self.mlp = MLP(settings)
+            self.drop_2 = Dropout()
 
     def attention_input(self, x: Float[Tensor, "*rows C"]) -> Float[Tensor, "*rows C"]:
         """What queries, keys and values are made of."""
@@ -46,7 +49,8 @@ class Block(nn.Module):
         self, x: Float[Tensor, "B A C"], mixed: Float[Tensor, "B A C"]
     ) -> Float[Tensor, "B A C"]:
         """The residual stream after attention."""
-        return self.ln_1(x + mixed) if self.norm == "post" else x + mixed
+        x = x + self.drop_1(mixed)
+        return self.ln_1(x) if self.norm == "post" else x
 
     def attend(
         self, x: Float[Tensor, "B T C"], read: tuple[int, ...], dtype: torch.dtype
@@ -58,6 +62,6 @@ class Block(nn.Module):
     def think(self, x: Float[Tensor, "B A C"], dtype: torch.dtype) -> Float[Tensor, "B A C"]:
         """The residual stream after the MLP."""
         if self.norm == "pre":
-            return x + self.mlp(self.ln_2(x), dtype)
-        x = x + self.mlp(x, dtype)
+            return x + self.drop_2(self.mlp(self.ln_2(x), dtype))
+        x = x + self.drop_2(self.mlp(x, dtype))
         return self.ln_2(x) if self.norm == "post" else x

@@ -57,6 +57,7 @@ class MLP(nn.Module):
     def __init__(self, settings: DecoderSettings) -> None:
         super().__init__()
         self.activation = ACTIVATIONS[settings.activation]
+        self.rectifies = settings.activation == "relu"
         self.c_fc = Projection(settings.d_model, settings.d_mlp, bias=settings.mlp_bias)
         self.c_proj = Projection(settings.d_mlp, settings.d_model, bias=settings.mlp_bias)
 

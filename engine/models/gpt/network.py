@@ -3,7 +3,7 @@
 Shapes: ``B`` examples, ``T`` tokens, ``A`` read positions, ``C`` d_model, ``H`` heads,
 ``D`` d_head, ``V`` vocabulary, ``L`` layers.
 
-Two exact savings make small networks several times faster than the textbook forward. They
+Exact savings make small networks several times faster than the textbook forward. They
 change how often something is computed, never its value:
 
 * Only the read positions are carried past the last attention layer.
@@ -11,7 +11,8 @@ change how often something is computed, never its value:
   Where the vocabulary is smaller than the batch, it is computed once for each such pair and
   gathered for the examples (`engine.models.gpt.table`).
 
-`GPT.savings = False` switches both off; the tests compare values and gradients.
+A third, for one layer without norms, needs loops of its own (`engine.models.gpt.one_layer`).
+`GPT.savings = False` switches all off; the tests compare values and gradients.
 """
 
 import torch
@@ -20,6 +21,7 @@ from torch import Tensor, nn
 
 from engine.models.gpt.block import Block
 from engine.models.gpt.layers import Norm, Weight, sinusoids
+from engine.models.gpt.one_layer import Occurring, applies, one_layer_logits
 from engine.models.gpt.settings import DecoderSettings
 from engine.models.gpt.table import attend_by_table
 from engine.models.network import Network
@@ -42,6 +44,7 @@ class GPT(Network):
         C = settings.d_model
         self.settings = settings
         self.length = length
+        self._occurring: Occurring | None = None
         stack: dict[str, nn.Module] = {"wte": Weight(vocab_size, C)}
         if settings.positions == "learned":
             stack["wpe"] = Weight(length, C)
@@ -82,6 +85,8 @@ class GPT(Network):
     def forward(self, tokens: Int[Tensor, "B T"], read: tuple[int, ...]) -> Float[Tensor, "B A V"]:
         """Logits at the positions `read`, which are fixed for all examples."""
         B, T = tokens.shape
+        if self.loops and self.savings and len(self.embedding) < B and applies(self.settings):
+            return self._one_layer(tokens, read)
         everywhere, last = tuple(range(T)), len(self.blocks) - 1
         wanted = read if self.savings else everywhere
         dtype = self.matmul_dtype
@@ -96,6 +101,24 @@ class GPT(Network):
                 x = block.attend(self.embed(tokens), queries, dtype)
             x = self.think(x, layer)
         return self.logits(x if self.savings else at_positions(x, read))
+
+    def _one_layer(
+        self, tokens: Int[Tensor, "B T"], read: tuple[int, ...]
+    ) -> Float[Tensor, "B A V"]:
+        if self._occurring is None:
+            V, T = len(self.embedding), tokens.shape[1]
+            self._occurring = Occurring(self.alphabets or [range(V)] * T, vocab_size=V)
+        occurring = self._occurring
+        x = self.positions(tokens.shape[1])[occurring.positions] + self.embedding[occurring.tokens]
+        return one_layer_logits(
+            x,
+            self.blocks[0],
+            self.unembedding,
+            tokens,
+            read,
+            occurring=occurring,
+            dtype=self.matmul_dtype,
+        )
 
     def think(self, x: Float[Tensor, "B A C"], layer: int) -> Float[Tensor, "B A C"]:
         """The residual stream after a layer's MLP."""

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from engine.models.dropout import Dropout
 from engine.models.llama.attention import Attention
 from engine.models.llama.layers import GatedMLP, Linear, RMSNorm
 from engine.models.llama.settings import LlamaSettings
@@ -27,6 +28,7 @@ class Block(nn.Module):
         self.self_attn = Attention(settings)
         self.post_attention_layernorm = RMSNorm(settings.d_model)
         self.mlp = GatedMLP(settings.d_model, settings.d_mlp)
+        self.drop_1, self.drop_2 = Dropout(), Dropout()
 
     def project(
         self, x: Float[Tensor, "B T C"], read: tuple[int, ...], dtype: torch.dtype
@@ -42,8 +44,8 @@ class Block(nn.Module):
         dtype: torch.dtype,
     ) -> Float[Tensor, "B A C"]:
         """The residual stream after the block, at the positions `read`."""
-        x = x + self.self_attn(parts, read, dtype)
-        return x + self.mlp(self.post_attention_layernorm(x), dtype)
+        x = x + self.drop_1(self.self_attn(parts, read, dtype))
+        return x + self.drop_2(self.mlp(self.post_attention_layernorm(x), dtype))
 
 
 class Llama(Network):

@@ -14,6 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from engine.models.dropout import Dropout
 from engine.models.lstm.settings import LSTMSettings
 from engine.models.network import Network
 from engine.models.positions import at_positions
@@ -67,6 +68,7 @@ class LSTM(Network):
         self.length = length
         self.embedding = Embedding(vocab_size, settings.d_model)
         self.lstm = Cells(settings)
+        self.drops = nn.ModuleList(Dropout() for _ in range(settings.n_layers))
         self.head = Linear(settings.d_model, vocab_size, bias=True)
 
     def forward(self, tokens: Int[Tensor, "B T"], read: tuple[int, ...]) -> Float[Tensor, "B A V"]:
@@ -78,9 +80,9 @@ class LSTM(Network):
             inputs = gather(self.lstm.inputs(rows, 0, dtype), tokens)
         else:
             inputs = self.lstm.inputs(self.embedding(tokens), 0, dtype)
-        x = self.lstm.run(inputs, 0, dtype)
+        x = self.drops[0](self.lstm.run(inputs, 0, dtype))
         for layer in range(1, self.settings.n_layers):
-            x = self.lstm.run(self.lstm.inputs(x, layer, dtype), layer, dtype)
+            x = self.drops[layer](self.lstm.run(self.lstm.inputs(x, layer, dtype), layer, dtype))
         return self.head(at_positions(x, read), self.head.weight.dtype)
 
     @torch.no_grad()

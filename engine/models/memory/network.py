@@ -111,7 +111,8 @@ class Memory(GPT):
         if not self.memories.d_memory_mlp:
             return block.think(x, dtype)
         shared: Block = self.transformer["memory"][layer % (len(self.blocks) // 2)]  # pyright: ignore[reportIndexIssue, reportAssignmentType]
-        recalled = shared.mlp(x if self.settings.norm == "none" else shared.ln_2(x), dtype)
+        asked = x if self.settings.norm == "none" else shared.ln_2(x)
+        recalled = shared.drop_2(shared.mlp(asked, dtype))
         if self.settings.norm == "post":
-            return block.ln_2(x + block.mlp(x, dtype) + recalled)
+            return block.ln_2(x + block.drop_2(block.mlp(x, dtype)) + recalled)
         return block.think(x, dtype) + recalled

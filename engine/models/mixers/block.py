@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from engine.models.dropout import Dropout
 from engine.models.mixers.attention import Attention
 from engine.models.mixers.deltanet import DeltaNet
 from engine.models.mixers.gated_deltanet import GatedDeltaNet
@@ -42,10 +43,11 @@ class Block(nn.Module):
         self.attn = MIXERS[kind.kind](settings, length=length)
         self.mlp_norm = norm(settings)
         self.mlp = MLP(settings)
+        self.drop_1, self.drop_2 = Dropout(), Dropout()
 
     def forward(
         self, x: Float[Tensor, "B T C"], read: tuple[int, ...], dtype: torch.dtype
     ) -> Float[Tensor, "B A C"]:
         """The residual stream after the layer, at the positions `read`."""
-        x = at_positions(x, read) + self.attn(self.attn_norm(x), read, dtype)
-        return x + self.mlp(self.mlp_norm(x), dtype)
+        x = at_positions(x, read) + self.drop_1(self.attn(self.attn_norm(x), read, dtype))
+        return x + self.drop_2(self.mlp(self.mlp_norm(x), dtype))

@@ -18,6 +18,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from engine.models.dropout import Dropout
 from engine.models.mlp.settings import MLPSettings
 from engine.models.network import Network
 from engine.models.positions import at_positions
@@ -43,14 +44,16 @@ class MLP(Network):
         self.layers = nn.ModuleList(
             Linear(n_in, n_out, bias=settings.bias) for n_in, n_out in pairwise(widths)
         )
+        self.drops = nn.ModuleList(Dropout() for _ in range(settings.n_layers))
 
     def forward(self, tokens: Int[Tensor, "B T"], read: tuple[int, ...]) -> Float[Tensor, "B A V"]:
         """Logits at the positions `read`, which are fixed for all examples."""
         first, *between, last = self._linears()
         x = self._first(first, tokens, read)
-        for layer in between:
-            x = layer(self.activation(x), self.matmul_dtype)
-        logits = last(self.activation(x), last.weight.dtype)
+        *earlier, final = self.drops
+        for layer, drop in zip(between, earlier, strict=True):
+            x = layer(drop(self.activation(x)), self.matmul_dtype)
+        logits = last(final(self.activation(x)), last.weight.dtype)
         return logits if self.savings else at_positions(logits, read)
 
     def _linears(self) -> list[Linear]:

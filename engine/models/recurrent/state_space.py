@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from engine.models.dropout import Dropout
 from engine.models.network import Network
 from engine.models.positions import at_positions
 from engine.models.recurrent.layers import Embedding, Linear, RMSNorm, gather
@@ -39,6 +40,7 @@ class Layer(nn.Module):
         super().__init__()
         self.norm = RMSNorm(width)
         self.mixer = mixer
+        self.drop = Dropout()
 
     def project(self, x: Float[Tensor, "*rows C"], dtype: torch.dtype) -> Float[Tensor, "*rows P"]:
         """All that the layer computes before it mixes positions."""
@@ -93,7 +95,8 @@ class StateSpace(Network):
                 projected = gather(layer.project(self.embedding, dtype), tokens)
             else:
                 projected = layer.project(x, dtype)
-            x = at_positions(x, wanted) + layer.mixer.mix(projected, wanted, dtype)
+            mixed = layer.mixer.mix(projected, wanted, dtype)
+            x = at_positions(x, wanted) + layer.drop(mixed)
         x = x if self.savings else at_positions(x, read)
         unembedding = self.embedding if self.tied else self.lm_head.weight
         return self.backbone["norm_f"](x) @ unembedding.T

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from engine.models.dropout import Dropout
 from engine.models.network import Network
 from engine.models.positions import at_positions
 from engine.models.recurrent.layers import Embedding, Linear, gather, previous
@@ -100,18 +101,19 @@ class Block(nn.Module):
         self.ln2 = nn.LayerNorm(settings.d_model)
         self.attention = TimeMixing(settings)
         self.feed_forward = ChannelMixing(settings)
+        self.drop_1, self.drop_2 = Dropout(), Dropout()
 
     def forward(
         self, x: Float[Tensor, "B T C"], read: tuple[int, ...], dtype: torch.dtype
     ) -> Float[Tensor, "B A C"]:
         """The residual stream after the block, at the positions `read`."""
         wanted = tuple(sorted({max(t - back, 0) for t in read for back in (0, 1)}))
-        x = at_positions(x, wanted) + self.attention(self.ln1(x), wanted, dtype)
+        x = at_positions(x, wanted) + self.drop_1(self.attention(self.ln1(x), wanted, dtype))
         normed = self.ln2(x)
         here, nothing = tuple(wanted.index(t) for t in read), torch.zeros_like(normed[:, 0])
         before = [normed[:, wanted.index(t - 1)] if t else nothing for t in read]
         x, normed = at_positions(x, here), at_positions(normed, here)
-        return x + self.feed_forward(normed, torch.stack(before, 1), dtype)
+        return x + self.drop_2(self.feed_forward(normed, torch.stack(before, 1), dtype))
 
 
 class RWKV4(Network):

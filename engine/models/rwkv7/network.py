@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from engine.models.dropout import Dropout
 from engine.models.network import Network
 from engine.models.positions import at_positions
 from engine.models.recurrent.layers import Embedding, Linear
@@ -46,6 +47,7 @@ class Block(nn.Module):
         self.ln2 = nn.LayerNorm(settings.d_model)
         self.att = TimeMixing(settings, first=first)
         self.ffn = ChannelMixing(settings)
+        self.drop_1, self.drop_2 = Dropout(), Dropout()
 
     def forward(
         self,
@@ -57,12 +59,12 @@ class Block(nn.Module):
         """The residual stream after the block at `read`, and the first layer's values."""
         wanted = tuple(sorted({max(t - back, 0) for t in read for back in (0, 1)}))
         mixed, values = self.att(self.ln1(x), values_first, wanted, dtype)
-        x = at_positions(x, wanted) + mixed
+        x = at_positions(x, wanted) + self.drop_1(mixed)
         normed = self.ln2(x)
         here, nothing = tuple(wanted.index(t) for t in read), torch.zeros_like(normed[:, 0])
         before = [normed[:, wanted.index(t - 1)] if t else nothing for t in read]
         x, normed = at_positions(x, here), at_positions(normed, here)
-        return x + self.ffn(normed, torch.stack(before, 1), dtype), values
+        return x + self.drop_2(self.ffn(normed, torch.stack(before, 1), dtype)), values
 
 
 class RWKV7(Network):

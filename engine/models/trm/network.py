@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from engine.models.dropout import Dropout
 from engine.models.llama.layers import GatedMLP, Linear
 from engine.models.network import Network
 from engine.models.trm.settings import TRMSettings
@@ -26,15 +27,16 @@ class Block(nn.Module):
         super().__init__()
         self.mlp_t = GatedMLP(n_places, settings.d_mix)
         self.mlp = GatedMLP(settings.d_model, settings.d_mlp)
+        self.drop_1, self.drop_2 = Dropout(), Dropout()
 
     def mix(self, z: Float[Tensor, "N P C"], dtype: torch.dtype) -> Float[Tensor, "N P C"]:
         """The state after its places have been mixed; normed over the places, as published."""
         z = z.mT
-        return normed(z + self.mlp_t(z, dtype)).mT
+        return normed(z + self.drop_1(self.mlp_t(z, dtype))).mT
 
     def think(self, z: Float[Tensor, "N P C"], dtype: torch.dtype) -> Float[Tensor, "N P C"]:
         """The state after the MLP over the width."""
-        return normed(z + self.mlp(z, dtype))
+        return normed(z + self.drop_2(self.mlp(z, dtype)))
 
 
 class TRM(Network):

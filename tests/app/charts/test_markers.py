@@ -55,6 +55,16 @@ def test_each_test_split_has_markers_of_its_own_in_rows_that_do_not_meet():
     assert max(row["row"] for row in rows) < label_rows(TWO_TESTS["splits"])
 
 
+def test_rows_of_unseen_tasks_have_markers_too_and_memory_has_none():
+    splits = ["train", "test_id", "train_ood", "atomic_id", "atomic_new"]
+    assert label_rows(splits) == 1 + 2 * len(["test_id", "train_ood"])
+    (row,) = markers(
+        [run(splits=splits, markers=[{"split": "train_ood", "kind": "grokked", "step": 90}])],
+        "split",
+    )
+    assert row["label"] == "grokked train ood 90"
+
+
 def test_seeds_of_two_test_splits_have_a_median_of_each():
     rows = markers([TWO_TESTS, TWO_TESTS], "seeds")
     labels = [row["label"] for row in rows if row["run"] == "median"]

@@ -31,6 +31,21 @@ def test_every_kind_is_in_one_group_and_says_what_it_is(section: str):
     assert sorted(grouped) == sorted(kinds(section))
     for kind in kinds(section):
         assert len(describe_kind(section, kind).description) > 20
+        assert describe_kind(section, kind).source
+
+
+ACCELERATORS = {
+    *("optimizer.grokfast", "optimizer.orthogonal_gradient", "optimizer.norm_factor"),
+    *("training.loss", "training.dropout"),
+}
+
+
+def test_what_speeds_grokking_up_says_what_a_tuned_adamw_does():
+    told = {setting.dotted: setting.published for setting in SETTINGS}
+    assert all("AdamW" in told[name] for name in ACCELERATORS)
+    for kind in ("lion", "muon"):
+        rate = next(s for s in settings_of("optimizer", kind) if s.name == "learning_rate")
+        assert rate.published
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,12 @@ def test_a_setting_out_of_range_is_told_beside_its_field_and_nothing_can_be_laun
     assert not app.button(key="launch").disabled
 
 
+def test_a_problem_in_a_folded_field_is_told_beside_the_launch_button(page: OpenPage):
+    app = page(**{"optimizer.betas": "0.9"})
+    assert "optimizer.betas takes 2 values" in texts(app.warning).replace("\\", "")
+    assert app.button(key="launch").disabled
+
+
 def test_what_differs_from_the_preset_is_listed_and_in_the_address(page: OpenPage):
     app = page()
     app.text_input(key="optimizer.weight_decay/0").set_value("0.3").run()

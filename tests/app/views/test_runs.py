@@ -33,3 +33,10 @@ def test_steps_that_were_not_reached_stay_empty():
     assert frame["grokked"].tolist()[0] == 700
     assert frame["grokked"].isna().tolist() == [False, True]
     assert frame["task"].tolist()[0] == "modular add 59 0.4"
+
+
+def test_the_column_of_out_of_distribution_grokking_is_there_for_tasks_that_have_it():
+    plain = run(config=CONFIG, splits=["test", "train"])
+    split = run(2, config=CONFIG, splits=["test_id", "test_ood", "train"])
+    assert "grokked OOD" not in frame_of([plain])
+    assert "grokked OOD" in frame_of([plain, split])

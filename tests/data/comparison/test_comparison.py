@@ -1,6 +1,7 @@
 """What comparisons deliver, against an oracle that looks every value up."""
 
 import tracemalloc
+from time import process_time
 from typing import Any
 
 import numpy as np
@@ -140,6 +141,12 @@ def test_the_published_settings_give_the_published_counts():
     assert task.majority == pytest.approx(0.475, abs=0.003)
 
 
+def test_the_published_task_is_built_in_two_seconds():
+    started = process_time()
+    build_task(ComparisonSettings(), seed=0)
+    assert process_time() - started < 2
+
+
 def test_no_more_is_held_in_memory_than_is_drawn():
     tracemalloc.start()
     build_task(ComparisonSettings(), seed=0)
@@ -173,7 +180,11 @@ def test_a_row_reads_attribute_first_second_label():
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"phi": 900}, r"phi must be at most 808.53 with 1,000 entities, got 900; lower phi"),
+        (
+            {"n_entities": 100, "phi": 90},
+            r"phi must be at most 79.53 with 100 entities, got 90; lower phi",
+        ),
+        ({"phi": 900}, r"\(16,220,000 rows\); lower phi to at most 554.44, or"),
         ({"phi": 700}, r"at most 10,000,000 training rows, got 700 \(12,620,000 rows\); lower"),
         ({"n_entities": 40, "ood_share": 0.05, "n_attributes": 2}, r"ood_share .* \(4 compar"),
         (

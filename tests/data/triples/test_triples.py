@@ -145,6 +145,14 @@ def test_too_large_a_phi_is_refused_with_the_largest():
         build_task(TriplesSettings(phi=9), seed=0)
 
 
+def test_the_largest_phi_that_is_told_can_be_had_and_no_more():
+    largest = task_sizes(TriplesSettings()).largest_phi
+    assert largest is not None
+    build_task(TriplesSettings(phi=largest), seed=0)
+    with pytest.raises(SettingsError, match=f"phi must be at most {largest:g} in this upload"):
+        build_task(TriplesSettings(phi=largest + 0.02), seed=0)
+
+
 def test_more_rows_than_can_be_held_are_refused(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(triples_task, "MOST_INFERRED", 100)
     with pytest.raises(SettingsError, match=r"no more than 100 inferred facts .* got none"):

@@ -71,6 +71,13 @@ def test_json_and_back_is_the_same_configuration() -> None:
             "task.p must lie between 3 and 509 and be a whole number, got 1.5",
         ),
         ("optimizer.betas=0.9,1.2", "optimizer.betas.1 must be at least 0 and below 1, got 1.2"),
+        ("optimizer.betas=0.9", "optimizer.betas takes 2 values, as [0.9, 0.98], got 0.9"),
+        ("optimizer.betas=[0.9]", "optimizer.betas takes 2 values, as [0.9, 0.98], got [0.9]"),
+        (
+            "optimizer.betas=1,2,3",
+            "optimizer.betas takes 2 values, as [0.9, 0.98], got [1, 2, 3]",
+        ),
+        ("model={}", "'model={}' is not of the form section.key=value"),
         ("nonsense", "'nonsense' is not of the form section.key=value"),
     ],
 )

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
+from engine.config import RunConfig
+from engine.daemon.demands import Asked, promise
 from engine.errors import NotPossible, RunNotFound
 from engine.home import Home
 from tests.engine.daemon.ward import ENDLESS, Ward
@@ -72,7 +74,8 @@ def test_a_worker_that_does_not_answer_a_stop_is_reported_and_obeys_when_it_wake
     (pid,) = ward.workers()
     psutil.Process(pid).suspend()
     ward.supervisor.stop(run)
-    ward.until(lambda: "no answer yet" in ward.row(run)["state_reason"])
+    ward.until(lambda: "has not answered" in ward.row(run)["state_reason"])
+    assert ward.row(run)["state_reason"].startswith("stopping… last step ")
     assert ward.state(run) == "stopping"
     psutil.Process(pid).resume()
     ward.until_state(run, "stopped")
@@ -159,6 +162,18 @@ def test_a_worker_that_cannot_start_is_failed_with_its_last_words(ward: Ward):
     assert "IsADirectoryError" in ward.row(run)["state_reason"]
 
 
+def test_a_run_for_a_gpu_that_is_not_there_is_refused_and_never_waits(ward: Ward):
+    with pytest.raises(NotPossible, match="'cuda', but this machine has no GPU"):
+        ward.launch(settings={"training.device": "cuda"})
+    assert ward.store.runs() == []
+    config = RunConfig().model_dump(mode="json")
+    config["training"]["device"] = "cuda"
+    run = ward.store.create_run(name="from another machine", config=config)
+    ward.restart()
+    ward.until_state(run, "failed")
+    assert "choose auto or cpu" in ward.row(run)["state_reason"]
+
+
 def test_a_new_supervisor_adopts_running_workers_and_finds_the_dead(ward: Ward):
     alive, dead = ward.launch(1, 2)
     ward.until(lambda: ward.row(alive)["last_step"] > 20 and ward.row(dead)["last_step"] > 20)
@@ -173,12 +188,33 @@ def test_a_new_supervisor_adopts_running_workers_and_finds_the_dead(ward: Ward):
     ward.until(lambda: ward.workers() == [])
 
 
-def test_a_stop_that_never_reached_the_worker_is_sent_by_the_next_supervisor(ward: Ward):
-    (run,) = ward.launch(steps=1_000_000)
+@pytest.mark.parametrize(
+    ("verb", "state", "ends"),
+    [
+        ("stop", "stopping", "stopped"),
+        ("pause", "running", "paused"),
+        ("kill", "stopping", "stopped"),
+    ],
+)
+def test_a_command_that_never_reached_the_worker_is_sent_by_the_next_supervisor(
+    ward: Ward, verb: Asked, state: str, ends: str
+):
+    (run,) = ward.launch()
     ward.until_step(run, 20)
-    ward.store.set_state(run, "stopping", "stopping… last step 20")
+    ward.store.set_state(run, state, promise(verb, 20))
     ward.restart()
-    ward.until_state(run, "stopped")
+    ward.until_state(run, ends)
+    ward.until(lambda: ward.workers() == [])
+
+
+def test_a_kill_stays_a_kill_when_the_daemon_is_replaced(ward: Ward):
+    (run,) = ward.launch()
+    ward.until_step(run, 20)
+    (pid,) = ward.workers()
+    psutil.Process(pid).suspend()
+    ward.store.set_state(run, "stopping", promise("kill", 20))
+    ward.restart()
+    assert 4 < ward.until_state(run, "stopped") < 9
     ward.until(lambda: ward.workers() == [])
 
 

@@ -28,7 +28,7 @@ COLLAPSED: tuple[Kind, int] = ("collapsed", 800)
         ((), "running", "learning"),
         ((), "finished", "did not memorise"),
         ((MEMORISED,), "running", "memorised, plateau for 800 steps"),
-        ((MEMORISED,), "finished", "memorised, did not grok for 800 steps"),
+        ((MEMORISED,), "finished", "memorised, not grokked 800 steps later"),
         ((MEMORISED, ONSET), "running", "grokking since step 400"),
         ((MEMORISED, ONSET), "stopped", "ended while grokking"),
         ((MEMORISED, ONSET, GROKKED), "running", "grokked 500 steps after memorising"),
@@ -40,6 +40,10 @@ def test_the_phase_follows_from_markers_and_state(
 ):
     last_step = 0 if state == "queued" else 900
     assert said(*markers, state=state, last_step=last_step) == words
+
+
+def test_a_run_that_was_stopped_in_the_queue_has_not_started():
+    assert said(state="stopped", last_step=0) == "not started"
 
 
 def test_a_diverged_run_says_so_whatever_came_before():

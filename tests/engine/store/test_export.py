@@ -8,7 +8,7 @@ import pyarrow.csv
 import pyarrow.parquet
 import pytest
 
-from engine.errors import NotPossible, SettingsError
+from engine.errors import NotPossible, RunNotFound, SettingsError
 from engine.store import Store
 from tests.engine.store.writing import Recorded
 
@@ -54,6 +54,14 @@ def test_no_points_are_an_empty_array(store: Store, tmp_path: Path):
     assert json.loads((tmp_path / "none.json").read_text()) == []
 
 
+def test_a_run_that_is_not_there_is_named_and_no_file_appears(
+    store: Store, two_runs: list[int], tmp_path: Path
+):
+    with pytest.raises(RunNotFound, match="there is no run 99; the latest is run 2"):
+        store.export([*two_runs, 99], tmp_path / "points.csv")
+    assert list(tmp_path.glob("points*")) == []
+
+
 @pytest.mark.parametrize("name", ["points.xlsx", "points"])
 def test_another_suffix_is_refused_with_those_that_work(store: Store, tmp_path: Path, name: str):
     with pytest.raises(SettingsError, match=r"\.parquet, \.csv, \.json"):
@@ -61,6 +69,6 @@ def test_another_suffix_is_refused_with_those_that_work(store: Store, tmp_path: 
     assert list(tmp_path.glob("points*")) == []
 
 
-def test_a_folder_that_is_not_there_is_named(store: Store, tmp_path: Path):
+def test_a_folder_that_is_not_there_is_named(store: Store, two_runs: list[int], tmp_path: Path):
     with pytest.raises(NotPossible, match="nowhere"):
-        store.export([1], tmp_path / "nowhere" / "points.csv")
+        store.export(two_runs, tmp_path / "nowhere" / "points.csv")

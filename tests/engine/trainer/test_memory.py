@@ -15,6 +15,7 @@ from engine.trainer.memory import is_out_of_memory
 from engine.trainer.train import train
 from tests.engine.trainer.conftest import Configure
 
+pytestmark = pytest.mark.usefixtures("as_on_an_accelerator")
 FORWARD, UPDATE = "aten::_log_softmax", "aten::lerp_"
 
 

@@ -21,6 +21,7 @@ from tests.engine.trainer.test_every_architecture import config as of_architectu
 from tests.engine.trainer.test_every_architecture import every_kind
 from tests.engine.trainer.test_memory import FORWARD, SmallMemory
 
+pytestmark = pytest.mark.usefixtures("as_on_an_accelerator")
 on_a_gpu = pytest.mark.skipif(
     not torch.cuda.is_available(), reason="needs a CUDA device: run this test on such a machine"
 )
@@ -112,6 +113,7 @@ def test_replayed_runs_equal_launched_ones_bit_for_bit(
         {"grokfast": "ema"},
         {"grokfast": "ma", "grokfast_window": 5},
         {"orthogonal_gradient": True},
+        {"kind": "adam"},
         {"norm_factor": 1.0, "ema_decay": 0.9, "decay_group": "matrices", "warmup_steps": 10},
     ],
 )
@@ -138,10 +140,34 @@ def test_triangular_solves_are_not_replayed():
     assert not Batch.start({0: config}, recorder=StrictRecorder()).is_replayed
 
 
+@pytest.mark.parametrize("batch_size", [0, 8])
+def test_what_is_left_out_of_layers_is_told_by_a_table_too(configure: Configure, batch_size: int):
+    training = {"dropout": 0.2, "batch_size": batch_size, "accumulate": 2, "steps": 40}
+    configs = {run: configure(seed=run, training=training) for run in range(2)}
+    assert_replays_exactly(configs)
+
+
 @pytest.mark.parametrize("block", [1, 17, 300])
 def test_blocks_of_any_length_give_the_same_run(configure: Configure, block: int):
     config = configure(training={"steps": 330, "eval_every": 310, "batch_size": 8})
     assert_replays_exactly({0: config}, block=block)
+
+
+def test_accuracy_told_answer_by_answer_is_replayed_too(configure: Configure):
+    task = {
+        "kind": "in_context",
+        "p": 7,
+        "n_shots": 4,
+        "n_rectangles": 4,
+        "train_size": 64,
+        "test_size": 32,
+    }
+    config = RunConfig.model_validate(
+        {**configure(training={"steps": 12, "batch_size": 16}).model_dump(), "task": task}
+    )
+    batch = Batch.start({0: config})
+    assert batch.by_answer
+    assert_replays_exactly({0: config})
 
 
 def test_two_programs_and_an_evaluation_are_recorded_and_serve_for_good(configure: Configure):

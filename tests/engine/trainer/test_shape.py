@@ -11,10 +11,10 @@ def test_seeds_and_the_optimisers_numbers_may_differ(configure: Configure) -> No
     other = configure(
         seed=7,
         optimizer={"learning_rate": 0.5, "weight_decay": 2.0, "betas": (0.5, 0.5), "clip_norm": 1},
-        training={"split_seed": 3},
+        training={"split_seed": 3, "dropout": 0.2},
         task={"train_fraction": 0.3},
     )
-    assert shape_key(other) == shape_key(configure())
+    assert shape_key(other) == shape_key(configure(training={"dropout": 0.1}))
 
 
 def test_shapes_programs_and_cadence_may_not(configure: Configure) -> None:
@@ -28,8 +28,9 @@ def test_shapes_programs_and_cadence_may_not(configure: Configure) -> None:
         shape_key(configure(training={"precision": "bfloat16"})),
         shape_key(configure(training={"eval_every": 11})),
         shape_key(configure(training={"steps": 41})),
+        shape_key(configure(training={"dropout": 0.1})),
     }
-    assert len(keys) == 9
+    assert len(keys) == 10
 
 
 def test_the_key_is_found_without_torch() -> None:

@@ -1,0 +1,38 @@
+"""How a Python loop becomes machine code: compiled once on a machine, then read from disk."""
+
+import importlib.util
+import inspect
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+_REARRANGED = {"reassoc", "contract", "arcp", "nsz"}
+"""Sums may be taken in vector lanes; NaN and infinity keep their meaning, or a loss that stops
+being finite would not be seen."""
+
+
+@cache
+def available() -> bool:
+    """Whether loops can be compiled here; the package is missing on some GPU machines."""
+    return importlib.util.find_spec("numba") is not None
+
+
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The same loop as machine code, compiled at its first call and read from disk later.
+
+    The loop releases the interpreter's lock. Its numbers depend on nothing but its arguments.
+    """
+    made: list[Callable[..., Any]] = []
+
+    def call(*arguments: Any) -> Any:
+        if not made:
+            import numba
+
+            decorate: Any = numba.njit(
+                cache=True, nogil=True, fastmath=_REARRANGED, error_model="numpy"
+            )
+            # under the tests' checks of shapes the function comes wrapped
+            made.append(decorate(inspect.unwrap(function)))
+        return made[0](*arguments)
+
+    return call

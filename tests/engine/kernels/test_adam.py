@@ -1,0 +1,66 @@
+"""Adam's step by a compiled loop, against the chain of torch operations."""
+
+import pytest
+import torch
+
+from engine.kernels.adam import adam_step
+from engine.optim import AdamWSettings
+from engine.optim.rows import Rows
+from engine.optim.updates import adam_step_by_torch
+from engine.trainer.rows import Layout
+
+NUMBERS = {
+    "mean_gain": 0.1,
+    "square_gain": 0.02,
+    "mean_rate": 3e-2,
+    "root_correction": 0.3,
+    "eps": 1e-8,
+}
+
+
+def _rows(n: int) -> Rows:
+    draw = torch.Generator().manual_seed(n)
+    weights, gradient, mean = (torch.randn(1, n, generator=draw) for _ in range(3))
+    return Rows(
+        weights=weights,
+        gradient=gradient,
+        slots={"mean": mean, "square": torch.rand(1, n, generator=draw)},
+        columns={name: torch.tensor([[number]]) for name, number in NUMBERS.items()},
+        scratch=torch.empty(1, n),
+        parts=Layout(("w",), ((n,),)).parts(torch.device("cpu")),
+        settings=AdamWSettings(),
+    )
+
+
+@pytest.mark.parametrize("n", [1, 64, 1000])
+def test_the_loop_equals_the_chain_of_operations(n: int):
+    chain, loop = _rows(n), _rows(n)
+    adam_step_by_torch(chain)
+    adam_step(
+        loop.weights[0],
+        loop.gradient[0],
+        loop.slots["mean"][0],
+        loop.slots["square"][0],
+        **NUMBERS,
+    )
+    for found, wanted in (
+        (loop.weights, chain.weights),
+        (loop.slots["mean"], chain.slots["mean"]),
+        (loop.slots["square"], chain.slots["square"]),
+    ):
+        torch.testing.assert_close(found, wanted, rtol=1e-6, atol=1e-7)
+    assert not torch.equal(loop.weights, _rows(n).weights)
+
+
+def test_a_gradient_that_is_not_finite_reaches_the_weights():
+    rows = _rows(64)
+    rows.gradient[0, 5] = float("nan")
+    adam_step(
+        rows.weights[0],
+        rows.gradient[0],
+        rows.slots["mean"][0],
+        rows.slots["square"][0],
+        **NUMBERS,
+    )
+    assert rows.weights[0, 5].isnan()
+    assert rows.weights[0, :5].isfinite().all()

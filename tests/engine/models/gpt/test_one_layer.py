@@ -1,0 +1,84 @@
+"""One layer without norms by tables and loops, against the plain forward pass."""
+
+from typing import Any
+
+import pytest
+import torch
+
+from engine.models.gpt.settings import GPTSettings
+from tests.engine.models.samples import READS, T, V, examples, gradients, network
+
+FORMS: dict[str, dict[str, Any]] = {
+    "folded": {"d_mlp": 48},
+    "by the residual stream": {"d_mlp": 6},
+    "with biases": {"attention_bias": True, "d_mlp": 48},
+    "with biases, by the residual stream": {"attention_bias": True, "d_mlp": 6},
+    "without biases": {"mlp_bias": False, "d_mlp": 48},
+    "gelu": {"activation": "gelu", "d_mlp": 48},
+    "tied": {"tied": True, "d_mlp": 48},
+    "without positions": {"positions": "none"},
+    "sinusoidal": {"positions": "sinusoidal"},
+    "one head": {"n_heads": 1},
+}
+
+
+def _network(form: str) -> Any:
+    settings = GPTSettings(d_model=16, **({"n_heads": 4, "d_mlp": 24} | FORMS[form]))
+    return network(settings)
+
+
+@pytest.mark.parametrize("read", READS, ids=str)
+@pytest.mark.parametrize("form", FORMS)
+def test_loops_change_neither_values_nor_gradients(form: str, read: tuple[int, ...]):
+    model, tokens = _network(form), examples(100)
+    model.savings = False
+    plain, plain_gradients = model(tokens, read), gradients(model, tokens, read)
+    model.savings = model.loops = True
+    assert not torch.equal(model(tokens, read), plain), "the loops were not used"
+    torch.testing.assert_close(model(tokens, read), plain, rtol=1e-10, atol=1e-10)
+    for name, gradient in gradients(model, tokens, read).items():
+        torch.testing.assert_close(plain_gradients[name], gradient, rtol=1e-9, atol=1e-9)
+
+
+def test_rows_that_never_occur_are_left_out_without_changing_a_value():
+    tokens = examples(100)
+    tokens[:, 1] = tokens[:, 1] % 3
+    tokens[:, -1] = V - 1
+    plain = _network("folded")
+    few = _network("folded")
+    few.loops, few.alphabets = True, [*[range(V)] * (T - 1), [V - 1]]
+    few.alphabets[1] = range(3)
+    read = (T - 1,)
+    torch.testing.assert_close(few(tokens, read), plain(tokens, read), rtol=1e-10, atol=1e-10)
+    for name, gradient in gradients(few, tokens, read).items():
+        wanted = gradients(plain, tokens, read)[name]
+        torch.testing.assert_close(gradient, wanted, rtol=1e-9, atol=1e-9)
+
+
+def test_a_token_outside_its_alphabet_is_refused():
+    model = _network("folded")
+    model.loops, model.alphabets = True, [range(V - 1)] * T
+    with pytest.raises(IndexError):
+        model(examples(100), (T - 1,))
+
+
+def test_bfloat16_products_stay_near_float32():
+    model = _network("folded").float()
+    model.loops, model.matmul_dtype = True, torch.float32
+    exact = model(examples(400), (T - 1,))
+    model.matmul_dtype = torch.bfloat16
+    coarse = model(examples(400), (T - 1,))
+    assert coarse.dtype == torch.float32
+    error = (coarse - exact).abs().max() / exact.abs().max()
+    assert 1e-5 < error < 0.05
+
+
+def test_gradients_in_bfloat16_stay_near_those_in_float32():
+    model, tokens = _network("folded").float(), examples(400)
+    model.loops, model.matmul_dtype = True, torch.float32
+    exact = gradients(model, tokens, (T - 1,))
+    model.matmul_dtype = torch.bfloat16
+    for name, gradient in gradients(model, tokens, (T - 1,)).items():
+        error = (gradient - exact[name]).norm() / exact[name].norm()
+        assert error < 0.03, name
+        assert gradient.dtype == torch.float32
