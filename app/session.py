@@ -59,13 +59,16 @@ def _rows_after(
 
 
 def example(lab: engine.Lab, config: engine.RunConfig) -> Row:
-    """A drawn row of each split of the task, asked for once a task."""
-    return _example(lab, config.task.model_dump_json(), config)
+    """A drawn row of each split of the task, asked for once a task and seed."""
+    seeds = (config.training.seed, config.training.split_seed)
+    return _example(lab, config.task.model_dump_json(), seeds, config)
 
 
 @st.cache_data(show_spinner=False, max_entries=64)
-def _example(_lab: engine.Lab, task: str, _config: engine.RunConfig) -> Row:
-    del task  # the key
+def _example(
+    _lab: engine.Lab, task: str, seeds: tuple[int | None, ...], _config: engine.RunConfig
+) -> Row:
+    del task, seeds  # the key
     return _lab.example(_config)
 
 

@@ -59,9 +59,11 @@ def pace(rate: float) -> str:
 
 
 def percent(share: float | None) -> str:
-    """0.9987 as `99.9 %`, never rounded up to 100 %."""
+    """0.9987 as `99.9 %`, never rounded up to 100 %; 0.0005 as `0.05 %`."""
     if share is None:
         return "–"
+    if 0 < share < 0.01:
+        return f"{100 * share:.2g} %"
     return "100 %" if share >= 1 else f"{int(share * 1000) / 10:.1f} %"
 
 

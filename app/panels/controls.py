@@ -23,6 +23,9 @@ MAY: dict[str, frozenset[str]] = {
 }
 """In which states a command makes sense; the engine has the last word."""
 
+_FOLLOWERS = {"composition": "transfer"}
+"""The task that a network trained on another one can go on with."""
+
 _TOO_EARLY = ("queued", "starting")
 """No checkpoint can exist yet."""
 
@@ -163,6 +166,13 @@ def _fork(runs: Sequence[Run]) -> None:
     step = st.select_slider(
         "from step", steps, value=unspent[-1], format_func=count, key="fork-step"
     )
+    teach = _FOLLOWERS.get(run["config"]["task"]["kind"])
+    taught = teach and st.toggle(
+        f"learn the task {teach} from here",
+        key="fork-teach",
+        help="New facts on the same graph, with a part of the old ones: `task.n_new` and "
+        "`task.n_retained` say how many.",
+    )
     text = st.text_area(
         "changed settings, one a line",
         placeholder="optimizer.weight_decay = 0.3\ntraining.steps = 40000",
@@ -174,7 +184,8 @@ def _fork(runs: Sequence[Run]) -> None:
     if st.button("Fork", type="primary", key="fork-now"):
 
         def act() -> None:
-            new = session.lab().fork(run["run_id"], int(step), overrides_of(text))
+            overrides = ({"task.kind": teach} if taught else {}) | overrides_of(text)
+            new = session.lab().fork(run["run_id"], int(step), overrides)
             links.put(runs=f"{run['run_id']},{new}", steps=None)
 
         _finish(act)

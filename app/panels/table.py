@@ -7,6 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from app import session
+from app.forms.fields import shown
 from app.panels import controls, exports
 from app.words import plain, several
 
@@ -20,7 +21,12 @@ def filtered(runs: Sequence[Run]) -> list[Run]:
     columns = st.columns([3, 2, 2, 2, 2, 2])
     with columns[0]:
         text = st.text_input(
-            "text", placeholder="in name, notes, number", key="text", bind="query-params"
+            "text",
+            placeholder="in name, notes, settings: phi=8",
+            key="text",
+            bind="query-params",
+            help="Words that a run must all have in its number, name, notes or settings, such as "
+            "`grokfast=ema`, `stablemax` or `phi=8`.",
         )
     chosen: dict[str, list[str]] = {}
     for column, kind in zip(columns[1:5], _KINDS, strict=True):
@@ -36,11 +42,25 @@ def filtered(runs: Sequence[Run]) -> list[Run]:
 def passes(
     run: Mapping[str, Any], text: str, *, chosen: Mapping[str, Sequence[str]], tags: Sequence[str]
 ) -> bool:
-    """Whether a run has all the words, one of each chosen kind, and one of the tags."""
+    """Whether a run has all the words, one of each chosen kind, and one of the tags.
+
+    A word is a part of what people wrote, a whole setting `name=value`, or a whole value.
+    """
     written = f"{run['run_id']} {run.get('name')} {run.get('notes')}".lower()
-    words = all(word in written for word in text.lower().split())
+    known = _settings(run)
+    words = all(word in written or word in known for word in text.lower().split())
     kinds = all(str(run.get(kind)) in values for kind, values in chosen.items() if values)
     return words and kinds and (not tags or bool(set(tags) & set(run.get("tags") or [])))
+
+
+def _settings(run: Mapping[str, Any]) -> set[str]:
+    """Every setting as `name=value`, and the words among the values, in lower case."""
+    found: set[str] = set()
+    for settings in run.get("config", {}).values():
+        for name, value in settings.items():
+            text = shown(value).replace(" ", "").lower()
+            found |= {f"{name}={text}", *([text] if isinstance(value, str) else [])}
+    return found
 
 
 def frame_of(runs: Sequence[Run]) -> pd.DataFrame:

@@ -3,7 +3,7 @@
 
 const charts = new WeakMap();
 // A view keeps some 60 bytes of every row it has ever had; after so many rows it gets a successor.
-const VIEW_ROWS = 50_000;
+const VIEW_ROWS = 25_000;
 // Marks of rows that are gone, 1 to 2 kB each, that Vega may hoard for each line; it would 10,000.
 const HOARDED_MARKS = 200;
 let vegaModule;

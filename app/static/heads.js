@@ -148,6 +148,7 @@ function paint(canvas, numbers, { rows, columns, names }) {
   const left = labelled ? 26 : 0;
   const top = labelled ? 20 : 0;
   const cell = Math.max(3, Math.min(44, Math.floor(170 / columns)));
+  const gap = cell < 6 ? 0 : 1; // between small cells it would be most of what is seen
   const ratio = window.devicePixelRatio || 1;
   const [width, height] = [left + cell * columns, top + cell * rows];
   canvas.width = width * ratio;
@@ -165,8 +166,8 @@ function paint(canvas, numbers, { rows, columns, names }) {
       const weight = numbers[row * columns + column];
       const colour = viridis(weight);
       pen.fillStyle = css(colour);
-      pen.fillRect(left + column * cell, top + row * cell, cell - 1, cell - 1);
-      if (columns <= 6) {
+      pen.fillRect(left + column * cell, top + row * cell, cell - gap, cell - gap);
+      if (columns <= 5) {
         pen.fillStyle = colour[0] + colour[1] + colour[2] > 330 ? "#111" : "#fff";
         pen.fillText(weight.toFixed(2), left + (column + 0.5) * cell, top + (row + 0.5) * cell);
       }

@@ -11,7 +11,7 @@ from app.charts.markers import Mode
 from app.faults import guarded
 from app.live import components
 from app.live.stream import View
-from app.panels import attention, controls, events, exports, shots, status
+from app.panels import attention, controls, events, example, exports, shots, status
 from app.words import ALIVE, plain, run_title
 from engine import Lab
 
@@ -46,6 +46,7 @@ def main() -> None:
     controls.dialogs(chosen)
     states = tuple(str(run["state"]) for run in chosen)
     st.fragment(_panel, run_every=_pace(states))(states, view)
+    example.asked(lab, chosen[0])
 
 
 def _pace(states: Sequence[str]) -> float | None:

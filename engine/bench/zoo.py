@@ -4,8 +4,12 @@ What can be read off the settings (source, parameters, sizes) is read off them, 
 the page to it; the rates are measured when the page is written.
 """
 
+import json
+import os
 import platform
+import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -34,7 +38,7 @@ HELD_TO: Mapping[str, str] = {
     "gla": "a step-by-step float64 twin in the test",
     "deltanet": "a step-by-step float64 twin in the test",
     "gated_deltanet": "transformers Qwen3NextGatedDeltaNet",
-    "hybrid": "step-by-step float64 twins of each mixer",
+    "hybrid": "a float64 twin of the stack, from step-by-step twins of its mixers",
     "mamba": "transformers MambaForCausalLM",
     "mamba2": "transformers Mamba2ForCausalLM",
     "rwkv4": "transformers RwkvForCausalLM",
@@ -44,6 +48,24 @@ HELD_TO: Mapping[str, str] = {
 }
 """What the tests hold each architecture to: logits within 1e-5, gradients within 1e-4, relative
 to their scale, from the same weights with every parameter perturbed."""
+
+Distances = Mapping[str, Mapping[str, float]]
+"""By kind: the largest of `logits` and of `gradients` that those tests have seen."""
+
+
+def distances() -> Distances:
+    """Runs the tests that compare architectures with what they are held to."""
+    tests = sorted(map(str, (ROOT / "tests" / "engine" / "models").rglob("test_*parity.py")))
+    tests.append(str(ROOT / "tests/engine/models/mixers/test_mixers_step_by_step.py"))
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "seen.json"
+        subprocess.run(
+            [sys.executable, "-m", "pytest", "-q", "-n", "0", *tests],
+            cwd=ROOT,
+            env=os.environ | {"GROKKING_LAB_PARITY": str(file)},
+            check=True,
+        )
+        return json.loads(file.read_text(encoding="utf-8"))
 
 
 def comparison_presets() -> dict[str, RunConfig]:
@@ -70,6 +92,7 @@ def task_cells() -> dict[str, list[str]]:
         sizes, about = task_sizes(settings()), describe_kind("task", kind)  # pyright: ignore[reportArgumentType]
         cells[kind] = [
             about.description,
+            about.source,
             f"{sizes.train:,}",
             f"{sizes.test:,}",
             f"{sizes.vocabulary:,}",
@@ -90,14 +113,23 @@ def steps_per_second(config: RunConfig) -> float:
     return STEPS / (time.perf_counter() - started)
 
 
+def told(seen: Mapping[str, float]) -> str:
+    """Both distances of an architecture, as its cell on the page."""
+    return f"{seen['logits']:.0e}, {seen['gradients']:.0e}"
+
+
 def split_names(kind: str) -> str:
     """The splits of a task at its default settings."""
     settings = kinds("task")[kind]()
     return ", ".join(build_task(settings, seed=0).splits)  # pyright: ignore[reportArgumentType]
 
 
-def page(measure: Callable[[RunConfig], float] = steps_per_second) -> str:
+def page(
+    measure: Callable[[RunConfig], float] = steps_per_second,
+    compare: Callable[[], Distances] = distances,
+) -> str:
     """The page as Markdown."""
+    seen = compare()
     rates = {kind: measure(config) for kind, config in comparison_presets().items()}
     base = rates["gpt"]
     where = f"{platform.processor() or platform.machine()}, torch {torch.__version__}"
@@ -110,17 +142,19 @@ def page(measure: Callable[[RunConfig], float] = steps_per_second) -> str:
             "## Architectures",
             "",
             "Parameters and rates are those of the presets `comparison-…`: 117 tokens, rows of 5, "
-            "batches of 256. From the same weights, every parameter perturbed, logits agree "
-            "within 1e-5 and gradients within 1e-4 of their scale with what the third column "
-            "names.",
+            "batches of 256. From the same weights, every parameter perturbed, the tests hold "
+            "logits within 1e-5 and gradients within 1e-4 of their scale to what the fourth "
+            "column names; the fifth tells the largest distances of both that they saw (where "
+            "the twin is a float64 one, ours is too).",
             f"Rates: {datetime.now(UTC):%Y-%m-%d}, one thread, {where}; ÷ gpt is the ratio in the "
             "same run.",
             "",
-            "| kind | what it is | source | held equal to | parameters | steps/s | ÷ gpt |",
-            "|---|---|---|---|---:|---:|---:|",
+            "| kind | what it is | source | held equal to | parity | parameters | steps/s "
+            "| ÷ gpt |",
+            "|---|---|---|---|---|---:|---:|---:|",
             *(
-                f"| `{kind}` | {' | '.join(cells)} | {rates[kind]:.0f} "
-                f"| {rates[kind] / base:.2f} |"
+                f"| `{kind}` | {' | '.join([*cells[:-1], told(seen[kind]), cells[-1]])} "
+                f"| {rates[kind]:.0f} | {rates[kind] / base:.2f} |"
                 for kind, cells in architecture_cells().items()
             ),
             "",
@@ -128,9 +162,9 @@ def page(measure: Callable[[RunConfig], float] = steps_per_second) -> str:
             "",
             "At default settings; every answer is derived again by an oracle in the tests.",
             "",
-            "| kind | what it is | train | held out | tokens | length | chance | largest phi "
-            "| splits |",
-            "|---|---|---:|---:|---:|---:|---:|---:|---|",
+            "| kind | what it is | source | train | held out | tokens | length | chance "
+            "| largest phi | splits |",
+            "|---|---|---|---:|---:|---:|---:|---:|---:|---|",
             *(
                 f"| `{kind}` | {' | '.join(cells)} | {split_names(kind)} |"
                 for kind, cells in task_cells().items()

@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Callable
 from typing import Any, NoReturn
 
+from engine.bench import command as measuring
 from engine.cli import commands, exporting, running, uploading
 from engine.errors import SettingsError
 
@@ -62,8 +63,9 @@ def parser() -> argparse.ArgumentParser:
     serve.add_argument("--certificate", default="", metavar="FILE", help="PEM, for grpc+tls")
     serve.add_argument("--key", default="", metavar="FILE", help="PEM, for grpc+tls")
     _add(verbs, "doctor", commands.doctor, "what is installed, which device, is the home healthy")
-    bench = _add(verbs, "bench", commands.bench, "measure the engine on this machine")
-    bench.add_argument("what", nargs="*", help="which measurements; none: all")
+    measuring.add_arguments(
+        _add(verbs, "bench", measuring.run, "measure the engine on this machine")
+    )
     return root
 
 

@@ -128,18 +128,3 @@ def doctor(arguments: argparse.Namespace) -> int:
     else:
         print_rows([{"what": k, "value": str(v)} for k, v in facts.items()], ("what", "value"))
     return 0 if healthy else 1
-
-
-def bench(arguments: argparse.Namespace) -> int:
-    """Measurements of the engine on this machine."""
-    # Benchmarks load torch and the database; nothing else on the command line does.
-    from engine.bench import measure
-
-    results = measure(arguments.what)
-    if arguments.json:
-        print_json(results)
-        return 0
-    for name, rows in results.items():
-        print(f"\n{name}")
-        print_rows(rows, list(rows[0]) if rows else [])
-    return 0

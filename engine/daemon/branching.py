@@ -22,16 +22,23 @@ _SHAPES = {
 }
 """What weights are made for, as `TaskSizes` names it, and what it counts."""
 
+_FREE = {
+    "universal": frozenset({"model.n_loops"}),
+    "trm": frozenset({"model.h_cycles", "model.l_cycles"}),
+}
+"""Settings of a network that none of its weights depends on."""
+
 
 def forked_config(parent: RunConfig, overrides: Mapping[str, Any], *, step: int) -> RunConfig:
     """The child's configuration; raises when the parent's checkpoint would not fit it.
 
     A task whose kind has all settings of its parent's, and more, takes these over: `transfer`
-    goes on with the graph of its `composition` run.
+    goes on with the graph of its `composition` run. Loops may be chosen anew.
     """
     child = apply(parent, {**_taken_over(parent, overrides), **overrides})
     changed = [name for name, _, _ in differences(child, parent)]
-    shaping = [name for name in changed if name.startswith("model.")]
+    free = _FREE.get(parent.model.kind, frozenset())
+    shaping = [name for name in changed if name.startswith("model.") and name not in free]
     if shaping:
         raise NotPossible(
             f"a fork keeps its parent's weights and cannot change {', '.join(shaping)}; "

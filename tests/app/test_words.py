@@ -22,6 +22,7 @@ def test_line_breaks_cannot_start_a_heading():
 def test_figures_are_short_and_honest():
     assert [count(12431), count(None)] == ["12,431", "–"]
     assert [percent(0.9996), percent(1.0), percent(0.5)] == ["99.9 %", "100 %", "50.0 %"]
+    assert [percent(0.0005), percent(0.0), percent(0.00994)] == ["0.05 %", "0.0 %", "0.99 %"]
     assert [figure(0.00012345), figure(12431.2), figure(0.5)] == ["1.23e-04", "12,431", "0.5"]
     assert [duration(0.2), duration(200), duration(7500)] == [
         "under 1 s",

@@ -28,7 +28,7 @@ class TRMSettings(Settings):
     h_cycles: Annotated[int, Field(ge=1, le=16)] = 2
     """How often z_H is refined; the last time alone is trained through."""
     l_cycles: Annotated[int, Field(ge=1, le=32)] = 6
-    """How often z_L is refined before each refinement of z_H."""
+    """How often z_L is refined before each refinement of z_H; a fork may change both."""
     init_scale: Annotated[float, Field(ge=0.01, le=100.0)] = 1.0
     """Factor on all initial weights, which keep the size of what they multiply."""
 

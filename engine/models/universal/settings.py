@@ -16,7 +16,7 @@ class UniversalSettings(DecoderSettings):
 
     kind: Literal["universal"] = "universal"
     n_loops: Annotated[int, Field(ge=1, le=32)] = 2
-    """How often the stack of layers is run; inference may run it more or less often."""
+    """How often the stack of layers is run; a fork may run it more or less often."""
     re_embed: bool = False
     """Whether the tokens that a loop would predict are added to the stream before the next."""
     re_embed_temperature: Annotated[float, Field(gt=0.0, le=100.0)] = 1.0

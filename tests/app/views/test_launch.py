@@ -1,6 +1,6 @@
 """The launch page: presets, live validation, cost, links, and runs that start."""
 
-from engine import PRESETS, Lab
+from engine import PRESETS, Lab, settings_of
 from tests.app.views.conftest import TINY, OpenPage
 
 
@@ -33,6 +33,22 @@ def test_kinds_are_explained_with_their_source(page: OpenPage):
     app = page(preset="comparison-mamba2")
     assert "Dao and Gu 2024" in texts(app.caption)
     assert app.selectbox(key="model.kind/0").value == "mamba2"
+
+
+def test_what_was_published_of_an_accelerator_stands_beside_it(page: OpenPage):
+    shown = texts(page().caption).replace("\\", "")
+    for setting in settings_of("optimizer", "adamw"):
+        assert setting.published in shown
+    assert "AdamW with a tuned rate and decay matched or beat it" in shown
+
+
+def test_the_most_frequent_answer_is_a_baseline_that_is_in_sight(page: OpenPage):
+    assert "the most frequent answer in" in texts(page(preset="comparison-small").caption)
+
+
+def test_the_example_is_that_of_the_first_run(page: OpenPage):
+    assert "Drawn with seed 5" in texts(page(**{"training.seed": "5"}).caption)
+    assert "Drawn with seed 6" in texts(page(**{"training.split_seed": "6"}).caption)
 
 
 def test_a_setting_out_of_range_is_told_beside_its_field_and_nothing_can_be_launched(

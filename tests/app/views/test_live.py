@@ -1,7 +1,9 @@
 """The live page: every state has a face, controls tell the truth, the address holds the view."""
 
-from engine import Lab
-from tests.app.views.conftest import OpenPage
+from collections.abc import Callable
+
+from engine import PRESETS, Lab, apply
+from tests.app.views.conftest import TINY, OpenPage
 from tests.app.views.test_launch import texts
 
 
@@ -52,6 +54,61 @@ def test_a_fork_goes_on_from_a_checkpoint_with_other_settings(
     assert fork["parent_run"] == finished
     assert fork["config"]["optimizer"]["weight_decay"] == 0.5
     assert app.query_params["runs"] == f"{finished},{fork['run_id']}"
+
+
+def test_a_composition_run_is_forked_to_learn_new_facts(
+    page: OpenPage, lab: Lab, ended: Callable[[Lab, list[int]], None]
+):
+    (parent,) = lab.launch(apply(PRESETS["composition-small"].config, {"training.steps": 20}))
+    ended(lab, [parent])
+    app = page("live", runs=str(parent))
+    app.button(key="do-fork").click().run()
+    app.toggle(key="fork-teach").set_value(True).run()
+    app.text_area(key="fork-settings").set_value(
+        "task.n_new = 100\ntask.n_retained = 600\ntraining.steps = 40"
+    ).run()
+    app.button(key="fork-now").click().run()
+    assert texts(app.error) == ""
+    task = lab.runs()[-1]["config"]["task"]
+    assert (task["kind"], task["n_new"], task["n_entities"]) == ("transfer", 100, 50)
+
+
+def test_only_networks_that_know_facts_are_offered_new_ones(page: OpenPage, finished: int):
+    app = page("live", runs=str(finished))
+    app.button(key="do-fork").click().run()
+    assert [toggle.key for toggle in app.toggle if toggle.key == "fork-teach"] == []
+
+
+CONTEXT = {
+    "task.kind": "in_context",
+    "task.p": 5,
+    "task.n_shots": 4,
+    "task.n_rectangles": 2,
+    "task.train_fraction": 0.6,
+    "task.train_size": 64,
+    "task.test_size": 40,
+}
+
+
+def test_what_is_learned_in_context_is_told_triple_by_triple(
+    page: OpenPage, lab: Lab, finished: int, ended: Callable[[Lab, list[int]], None]
+):
+    (run,) = lab.launch(apply(TINY, CONTEXT | {"model.d_model": 16}))
+    ended(lab, [run])
+    assert "**Accuracy by triple** at step 60" in texts(page("live", runs=str(run)).markdown)
+    shown = page("live", runs=str(run), at="10").markdown
+    assert "**Accuracy by triple** at step 10" in texts(shown)
+    assert "triple" not in texts(page("live", runs=str(finished)).markdown)
+
+
+def test_what_is_asked_and_of_how_many_rows_is_told_once_it_is_opened(
+    page: OpenPage, finished: int
+):
+    app = page("live", runs=str(finished))
+    assert "- train (14)" not in texts(app.markdown)
+    app.session_state["asked-rows"] = True
+    app.run()
+    assert "- train (14)" in texts(app.markdown)
 
 
 def test_a_refused_fork_says_why_and_starts_nothing(page: OpenPage, finished: int, lab: Lab):

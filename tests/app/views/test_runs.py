@@ -28,6 +28,19 @@ def test_a_filter_leaves_what_has_all_words_one_kind_and_one_tag():
     assert not passes(one, "", chosen={}, tags=["c"])
 
 
+def test_a_filter_finds_settings_by_name_and_value():
+    config = {
+        "task": {"kind": "composition", "phi": 8.0},
+        "optimizer": {"kind": "adamw", "grokfast": "ema", "orthogonal_gradient": True},
+        "training": {"loss": "stablemax"},
+    }
+    one = run(3, config=config)
+    for text in ("phi=8", "grokfast=EMA stablemax", "orthogonal_gradient=true", "composition"):
+        assert passes(one, text, chosen={}, tags=[]), text
+    for text in ("phi=80", "grokfast", "grokfast=none", "phi=8 muon"):
+        assert not passes(one, text, chosen={}, tags=[]), text
+
+
 def test_steps_that_were_not_reached_stay_empty():
     frame = frame_of([run(config=CONFIG), run(2, grokked_step=None, delay=None, config=CONFIG)])
     assert frame["grokked"].tolist()[0] == 700

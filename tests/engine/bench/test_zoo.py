@@ -2,6 +2,7 @@
 
 from engine.bench.zoo import HELD_TO, PAGE, architecture_cells, task_cells
 from engine.config.fields import kinds
+from tests.engine.models.agreement import GRADIENTS, LOGITS
 
 
 def rows_of_the_page() -> dict[str, list[str]]:
@@ -15,6 +16,9 @@ def test_every_architecture_is_on_the_page_as_it_is_now():
     found = rows_of_the_page()
     assert sorted(architecture_cells()) == sorted(kinds("model")) == sorted(HELD_TO)
     for kind, cells in architecture_cells().items():
+        logits, gradients = map(float, found[kind].pop(len(cells) - 1).split(", "))
+        assert 0 < logits < LOGITS
+        assert 0 < gradients < GRADIENTS
         assert found[kind][: len(cells)] == cells, f"run python -m engine.bench.zoo for {kind}"
         assert float(found[kind][len(cells)]) > 0
 

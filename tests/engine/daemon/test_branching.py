@@ -123,7 +123,36 @@ def test_what_changes_the_shapes_is_refused_in_every_task(
 
 @pytest.mark.parametrize(
     "overrides",
-    [{"task.operation": "subtract"}, {"task.train_fraction": 0.4}, {"optimizer.kind": "lion"}],
+    [
+        {"task.operation": "subtract"},
+        {"task.train_fraction": 0.4},
+        {"optimizer.kind": "lion"},
+        {"training.dropout": 0.1},
+    ],
 )
 def test_what_keeps_the_shapes_may_change(overrides: dict[str, Any]):
     assert forked_config(RunConfig(), overrides, step=100) == apply(RunConfig(), overrides)
+
+
+@pytest.mark.parametrize(
+    ("kind", "overrides"),
+    [("universal", {"model.n_loops": 4}), ("trm", {"model.h_cycles": 3, "model.l_cycles": 1})],
+)
+def test_loops_are_chosen_anew_with_the_weights_as_they_are(
+    ward: Ward, kind: str, overrides: dict[str, Any]
+):
+    tiny = {"task.p": 7, "model.kind": kind, "model.d_model": 16, "training.steps": 20}
+    config = apply(RunConfig(), tiny)
+    (parent,) = ward.supervisor.launch([config.model_dump(mode="json")], name="few loops")
+    ward.until_state(parent, "finished")
+    child = ward.supervisor.fork(parent, 20, overrides | {"training.steps": 21})
+    ward.until_state(child, "finished")
+    assert ward.row(child)["last_step"] == 21
+
+
+def test_what_weights_are_made_for_stays_whatever_the_loops():
+    looped = apply(RunConfig(), {"model.kind": "universal"})
+    with pytest.raises(NotPossible, match=r"cannot change model\.share_mlp"):
+        forked_config(looped, {"model.n_loops": 3, "model.share_mlp": True}, step=100)
+    with pytest.raises(NotPossible, match=r"cannot change model\.n_layers"):
+        forked_config(RunConfig(), {"model.n_layers": 3}, step=100)

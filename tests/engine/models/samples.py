@@ -39,9 +39,9 @@ V, T = 11, 5
 READS = [(4,), (1, 3), (0, 1, 2, 3, 4)]
 
 
-def network(settings: Any, *, seed: int = 0) -> Any:
+def network(settings: Any, *, seed: int = 0, length: int = T) -> Any:
     """A network in float64, with values in every parameter."""
-    model = build_model(settings, vocab_size=V, length=T)
+    model = build_model(settings, vocab_size=V, length=length)
     generator = torch.Generator().manual_seed(seed)
     model.reset(generator)  # pyright: ignore[reportCallIssue]
     with torch.no_grad():

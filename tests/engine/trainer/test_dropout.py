@@ -38,6 +38,14 @@ def test_a_resumed_run_leaves_out_what_it_would_have_left_out(configure: Configu
     assert all(torch.equal(found[name], expected[name]) for name in expected)
 
 
+def test_each_update_leaves_out_something_else(configure: Configure):
+    still = {"learning_rate": 1e-6, "weight_decay": 0.0}
+    batch = Batch.start({0: configure(optimizer=still, training={"dropout": 0.5})})
+    before = batch.gradient().loss
+    batch.advance(1)
+    assert abs(float(batch.gradient().loss - before)) > 1e-3
+
+
 def test_nothing_is_left_out_where_a_run_is_measured(configure: Configure):
     plain, dropping = (Batch.start({0: configure(training={"dropout": d})}) for d in (0.0, 0.9))
     events = [list(train(batch)) for batch in (plain, dropping)]

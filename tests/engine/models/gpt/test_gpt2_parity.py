@@ -7,6 +7,7 @@ from transformers import GPT2Config, GPT2LMHeadModel
 
 from engine.models import GPTSettings
 from engine.models.gpt.network import GPT
+from tests.engine.models.agreement import gradient_agrees, logits_agree, relative
 
 V, T = 23, 9
 SETTINGS = GPTSettings(
@@ -60,14 +61,10 @@ def ours(reference: GPT2LMHeadModel) -> GPT:
     return model
 
 
-def relative(difference: Tensor, scale: Tensor) -> float:
-    return float((difference.abs().max() / scale.abs().max()).detach())
-
-
 def test_logits_equal_those_of_transformers(reference: GPT2LMHeadModel, tokens: Tensor):
     expected = reference(tokens).logits
     found = ours(reference)(tokens, tuple(range(T)))
-    assert relative(found - expected, expected) < 1e-5
+    logits_agree("gpt", found, expected)
 
 
 def test_gradients_equal_those_of_transformers(reference: GPT2LMHeadModel, tokens: Tensor):
@@ -77,10 +74,7 @@ def test_gradients_equal_those_of_transformers(reference: GPT2LMHeadModel, token
     (model(tokens, tuple(range(T))) * weights).sum().backward()
     theirs = dict(reference.named_parameters())
     for name, parameter in model.named_parameters():
-        assert parameter.grad is not None
-        expected = theirs[name].grad
-        assert expected is not None
-        assert relative(parameter.grad - expected, expected) < 1e-5, name
+        gradient_agrees("gpt", name, parameter.grad, theirs[name].grad)
 
 
 def test_attention_equals_that_of_transformers(reference: GPT2LMHeadModel, tokens: Tensor):

@@ -11,6 +11,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from engine.models import LlamaSettings
 from engine.models.llama.network import Llama
+from tests.engine.models.agreement import gradient_agrees, logits_agree, relative
 
 V, T = 23, 9
 SETTINGS = {
@@ -63,15 +64,11 @@ def ours(settings: LlamaSettings, state: Mapping[str, Tensor]) -> Llama:
     return model
 
 
-def relative(difference: Tensor, scale: Tensor) -> float:
-    return float((difference.abs().max() / scale.abs().max()).detach())
-
-
 def test_logits_equal_those_of_transformers(settings: LlamaSettings, tokens: Tensor):
     reference = perturbed(settings)
     expected = reference(tokens).logits
     found = ours(settings, reference.state_dict())(tokens, tuple(range(T)))
-    assert relative(found - expected, expected) < 1e-5
+    logits_agree("llama", found, expected)
 
 
 def test_gradients_equal_those_of_transformers(settings: LlamaSettings, tokens: Tensor):
@@ -82,10 +79,7 @@ def test_gradients_equal_those_of_transformers(settings: LlamaSettings, tokens: 
     (model(tokens, tuple(range(T))) * weights).sum().backward()
     theirs = dict(reference.named_parameters())
     for name, parameter in model.named_parameters():
-        assert parameter.grad is not None
-        expected = theirs[name].grad
-        assert expected is not None
-        assert relative(parameter.grad - expected, expected) < 1e-4, name
+        gradient_agrees("llama", name, parameter.grad, theirs[name].grad)
 
 
 def test_attention_equals_that_of_transformers(settings: LlamaSettings, tokens: Tensor):

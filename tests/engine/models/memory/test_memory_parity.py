@@ -8,6 +8,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from engine.models import MemorySettings
 from engine.models.memory.network import Memory
 from engine.models.memory.product_keys import ProductKeys
+from tests.engine.models.agreement import gradient_agrees, gradients_agree, logits_agree
 from tests.engine.models.memory.variants import SETTINGS
 from tests.engine.models.x_transformers_twin import as_ours, twin
 
@@ -25,10 +26,6 @@ def made(settings: MemorySettings) -> Memory:
             parameter += 0.1 * torch.randn(parameter.shape, generator=generator)
     model.matmul_dtype = torch.float64
     return model.double()
-
-
-def relative(difference: Tensor, scale: Tensor) -> float:
-    return float((difference.abs().max() / scale.abs().max()).detach())
 
 
 @pytest.fixture
@@ -64,7 +61,7 @@ def test_memories_before_the_row_equal_those_of_x_transformers(
     )
     model.load_state_dict(as_ours(theirs, 16), strict=True)
     logits, expected = model(tokens, EVERYWHERE), theirs(tokens)
-    assert relative(logits - expected, expected) < 1e-6  # their softmax is taken in float32
+    logits_agree("memory", logits, expected)  # their softmax is taken in float32
     weights = torch.randn(logits.shape, generator=torch.Generator().manual_seed(2))
     (logits * weights).sum().backward()
     (expected * weights).sum().backward()
@@ -76,8 +73,7 @@ def test_memories_before_the_row_equal_those_of_x_transformers(
     for name, parameter in found.items():
         if ".ln_" in name or name == "transformer.wpe.weight":
             continue  # stored otherwise: the map of values is not that of gradients
-        assert parameter.grad is not None
-        assert relative(parameter.grad - wanted[name], wanted[name]) < 1e-4, name
+        gradient_agrees("memory", name, parameter.grad, wanted[name])
         checked += 1
     assert checked >= 14
 
@@ -87,7 +83,7 @@ def test_layers_add_the_memory_mlp_of_their_number_modulo_half_the_depth(tokens:
         n_layers=4, d_model=12, n_heads=2, d_mlp=8, norm="pre", n_memory_kv=0, d_memory_mlp=6
     )
     model = made(settings)
-    state, dtype = model.state_dict(), torch.float64
+    state, dtype = dict(model.named_parameters()), torch.float64
     x = model.embed(tokens)
     for layer, block in enumerate(model.blocks):
         x = block.attend(x, EVERYWHERE, dtype)
@@ -100,7 +96,9 @@ def test_layers_add_the_memory_mlp_of_their_number_modulo_half_the_depth(tokens:
         hidden = (hidden + state[f"{name}.mlp.c_fc.bias"]).clamp(min=0)
         recalled = hidden @ state[f"{name}.mlp.c_proj.weight"] + state[f"{name}.mlp.c_proj.bias"]
         x = block.think(x, dtype) + recalled
-    torch.testing.assert_close(model(tokens, EVERYWHERE), model.logits(x), rtol=1e-9, atol=1e-9)
+    found, expected = model(tokens, EVERYWHERE), model.logits(x)
+    torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-9)
+    gradients_agree("memory", model, found, expected)
 
 
 def test_product_keys_find_what_a_search_of_all_values_finds():

@@ -16,6 +16,7 @@ from engine.models import (
     RetNetSettings,
 )
 from engine.models.mixers.settings.attention import AttentionSettings
+from tests.engine.models.agreement import gradients_agree, logits_agree
 from tests.engine.models.mixers.made import mixer, residual
 from tests.engine.models.recurrences.slowly import slowly
 
@@ -152,6 +153,9 @@ def test_a_mixer_equals_its_description(
     found = layer(x, tuple(range(T)), torch.float64)
     expected = twin(dict(layer.named_parameters()), x)
     torch.testing.assert_close(found, expected, rtol=1e-8, atol=1e-8)
+    logits_agree(settings.kind, found, expected)
+    if T > 1:  # one step alone leaves decays and filters without a gradient
+        gradients_agree(settings.kind, layer, found, expected)
     weights = torch.randn(found.shape, generator=torch.Generator().manual_seed(2)).double()
     parameters = dict(layer.named_parameters())
     ours = torch.autograd.grad((found * weights).sum(), list(parameters.values()))

@@ -2,15 +2,16 @@
 
 import pytest
 import torch
-from torch import Tensor
 from transformers import Qwen3NextConfig
 from transformers.models.qwen3_next.modeling_qwen3_next import Qwen3NextGatedDeltaNet
 
 from engine.models import GatedDeltaNetSettings
 from engine.models.mixers.gated_deltanet import GatedDeltaNet
+from tests.engine.models.agreement import gradient_agrees, logits_agree
 from tests.engine.models.mixers.made import perturbed, residual
 
 C, H, T = 32, 4, 11
+EVERYWHERE = tuple(range(T))
 SETTINGS = GatedDeltaNetSettings(d_model=C, n_heads=H, expand_k=1.5, expand_v=2.0)
 
 
@@ -39,15 +40,9 @@ def ours(reference: Qwen3NextGatedDeltaNet) -> GatedDeltaNet:
     return layer
 
 
-def relative(difference: Tensor, scale: Tensor) -> float:
-    return float((difference.abs().max() / scale.abs().max()).detach())
-
-
 def test_outputs_equal_those_of_transformers(reference: Qwen3NextGatedDeltaNet):
     x = residual(5, T, C).float()
-    found = ours(reference)(x, tuple(range(T)), torch.float32)
-    expected = reference(x)
-    assert relative(found - expected, expected) < 1e-5
+    logits_agree("gated_deltanet", ours(reference)(x, EVERYWHERE, torch.float32), reference(x))
 
 
 def test_gradients_equal_those_of_transformers(reference: Qwen3NextGatedDeltaNet):
@@ -55,13 +50,8 @@ def test_gradients_equal_those_of_transformers(reference: Qwen3NextGatedDeltaNet
     weights = torch.randn(x.shape, generator=torch.Generator().manual_seed(2))
     there, here = x.clone().requires_grad_(), x.clone().requires_grad_()
     (reference(there) * weights).sum().backward()
-    (layer(here, tuple(range(T)), torch.float32) * weights).sum().backward()
-    assert here.grad is not None
-    assert there.grad is not None
-    assert relative(here.grad - there.grad, there.grad) < 1e-4
+    (layer(here, EVERYWHERE, torch.float32) * weights).sum().backward()
+    gradient_agrees("gated_deltanet", "x", here.grad, there.grad)
     theirs = dict(reference.named_parameters())
     for name, parameter in layer.named_parameters():
-        expected = theirs[name].grad
-        assert parameter.grad is not None
-        assert expected is not None
-        assert relative(parameter.grad - expected, expected) < 1e-4, name
+        gradient_agrees("gated_deltanet", name, parameter.grad, theirs[name].grad)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from engine.models.build import build_model
+from tests.engine.models.agreement import gradient_agrees, logits_agree
 
 
 def perturb(model: nn.Module, *, scale: float = 0.05) -> None:
@@ -23,10 +24,6 @@ def rows(n_examples: int, length: int, vocab_size: int) -> Tensor:
     return torch.randint(vocab_size, (n_examples, length), generator=generator)
 
 
-def relative(difference: Tensor, scale: Tensor) -> float:
-    return float((difference.abs().max() / scale.abs().max()).detach())
-
-
 def ours(settings: Any, state: Mapping[str, Tensor], *, vocab_size: int, length: int) -> Any:
     """Our network with the weights of the other, every name used."""
     model = build_model(settings, vocab_size=vocab_size, length=length)
@@ -35,18 +32,16 @@ def ours(settings: Any, state: Mapping[str, Tensor], *, vocab_size: int, length:
 
 
 def compare(model: Any, expected: Tensor, reference: nn.Module, tokens: Tensor) -> None:
-    """Logits within 1e-5 of their scale, every gradient within 1e-4 of its own."""
+    """Logits agree, and the gradient of every parameter does."""
     found = model(tokens, tuple(range(tokens.shape[1])))
-    assert relative(found - expected, expected) < 1e-5
+    kind: str = model.settings.kind
+    logits_agree(kind, found, expected)
     weights = torch.randn(expected.shape, generator=torch.Generator().manual_seed(2))
     (expected * weights).sum().backward()
     (found * weights).sum().backward()
     theirs = dict(reference.named_parameters())
     for name, parameter in model.named_parameters():
-        gradient = theirs[name].grad
-        assert gradient is not None
-        assert parameter.grad is not None
-        assert relative(parameter.grad - gradient, gradient) < 1e-4, name
+        gradient_agrees(kind, name, parameter.grad, theirs[name].grad)
 
 
 def counted_flops(settings: Any, *, vocab_size: int, length: int, read: tuple[int, ...]) -> int:

@@ -24,7 +24,8 @@ from engine.models.mamba2.network import decaying_sums
 from engine.models.rwkv4.network import averages
 from engine.models.rwkv7.kernel import generalised_delta_rule
 from engine.models.rwkv7.time_mixing import FASTEST
-from tests.engine.models.recurrent.parity import perturb, relative, rows
+from tests.engine.models.agreement import relative
+from tests.engine.models.recurrent.parity import perturb, rows
 from tests.engine.models.rwkv7.twin import read_state
 
 B, T, H, D, N = 2, 64, 2, 6, 5

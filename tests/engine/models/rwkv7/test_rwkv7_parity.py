@@ -9,7 +9,8 @@ import torch
 
 from engine.models import RWKV7Settings
 from engine.models.rwkv7.network import RWKV7
-from tests.engine.models.recurrent.parity import counted_flops, perturb, relative, rows
+from tests.engine.models.agreement import gradient_agrees, logits_agree
+from tests.engine.models.recurrent.parity import counted_flops, perturb, rows
 from tests.engine.models.rwkv7 import twin
 
 V = 23
@@ -40,7 +41,7 @@ def test_logits_equal_those_of_the_published_package(
     torch.save(model.state_dict(), tmp_path / "weights.pth")
     reference = published.RWKV_x070(str(tmp_path / "weights"), "cpu fp32")
     expected = torch.stack([reference.forward(row.tolist(), None, True)[0] for row in tokens])
-    assert relative(model(tokens, tuple(range(T))) - expected, expected) < 1e-5
+    logits_agree("rwkv7", model(tokens, tuple(range(T))), expected)
 
 
 @pytest.mark.parametrize("T", [3, 17, 32, 64])
@@ -55,15 +56,12 @@ def test_logits_and_gradients_equal_those_of_a_slow_twin_in_float64(T: int, repe
     }
     expected = torch.stack([twin.logits(exact, row, SETTINGS) for row in tokens])
     found = model(tokens, tuple(range(T)))
-    assert relative(found - expected, expected) < 1e-5
+    logits_agree("rwkv7", found, expected)
     weights = torch.randn(expected.shape, generator=torch.Generator().manual_seed(2))
     (expected * weights).sum().backward()
     (found * weights).sum().backward()
     for name, parameter in model.named_parameters():
-        gradient = exact[name].grad
-        assert gradient is not None
-        assert parameter.grad is not None
-        assert relative(parameter.grad - gradient, gradient) < 1e-4, name
+        gradient_agrees("rwkv7", name, parameter.grad, exact[name].grad)
 
 
 @pytest.mark.parametrize("n_layers", [1, 3])

@@ -8,6 +8,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from engine.models import GPTSettings, UniversalSettings
 from engine.models.gpt.network import GPT
 from engine.models.universal.network import Universal
+from tests.engine.models.agreement import gradient_agrees, gradients_agree, logits_agree
 from tests.engine.models.universal.variants import SETTINGS
 from tests.engine.models.x_transformers_twin import as_ours, twin
 
@@ -71,6 +72,7 @@ def test_sharing_equals_copies_in_values_and_summed_gradients(
     copies = unshared(model, settings.n_loops)
     logits, expected = model(tokens, EVERYWHERE), copies(tokens, EVERYWHERE)
     torch.testing.assert_close(logits, expected, rtol=1e-10, atol=1e-10)
+    logits_agree("universal", logits, expected)
     weighted(logits).backward()
     weighted(expected).backward()
     summed = {name: torch.zeros_like(p) for name, p in model.named_parameters()}
@@ -79,6 +81,7 @@ def test_sharing_equals_copies_in_values_and_summed_gradients(
         summed[source(copy, settings)] += parameter.grad
     for name, parameter in model.named_parameters():
         torch.testing.assert_close(parameter.grad, summed[name], rtol=1e-8, atol=1e-9)
+        gradient_agrees("universal", name, parameter.grad, summed[name])
 
 
 @pytest.mark.parametrize("loops", [1, 2, 5])
@@ -103,7 +106,9 @@ def test_re_embedding_adds_the_expected_token_between_loops(tokens: Tensor):
             chances = torch.exp(3.0 * torch.stack([x[b, t] @ E[v] for v in range(V)]))
             guess[b, t] = sum(chances[v] / chances.sum() * E[v] for v in range(V))
     x = block.think(block.attend(x + guess, EVERYWHERE, torch.float64), torch.float64)
-    torch.testing.assert_close(model(tokens, EVERYWHERE), model.logits(x), rtol=1e-9, atol=1e-9)
+    found, expected = model(tokens, EVERYWHERE), model.logits(x)
+    torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-9)
+    gradients_agree("universal", model, found, expected)
 
 
 def test_layers_look_at_the_keys_and_values_of_their_groups_first(tokens: Tensor):
@@ -120,7 +125,9 @@ def test_layers_look_at_the_keys_and_values_of_their_groups_first(tokens: Tensor
                 scores = (products[:, t, None, head] * k[:, : t + 1, head]).sum(-1) / 2.0
                 mixed[:, t, head] = (scores.softmax(-1)[..., None] * v[:, : t + 1, head]).sum(1)
         x = block.think(x + mixed @ block.attn.c_proj.weight, torch.float64)
-    torch.testing.assert_close(model(tokens, EVERYWHERE), model.logits(x), rtol=1e-9, atol=1e-9)
+    found, expected = model(tokens, EVERYWHERE), model.logits(x)
+    torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-9)
+    gradients_agree("universal", model, found, expected)
 
 
 def test_one_looped_layer_equals_x_transformers_tied_layers(tokens: Tensor):
@@ -133,8 +140,7 @@ def test_one_looped_layer_equals_x_transformers_tied_layers(tokens: Tensor):
     model = made(settings)
     model.load_state_dict(as_ours(theirs, 16))
     expected = theirs(tokens)
-    difference = (model(tokens, EVERYWHERE) - expected).abs().max() / expected.abs().max()
-    assert difference < 1e-6  # their softmax is taken in float32
+    logits_agree("universal", model(tokens, EVERYWHERE), expected)  # in float32 there
 
 
 @pytest.mark.parametrize("settings", SETTINGS.values(), ids=list(SETTINGS))

@@ -1,0 +1,1 @@
+"""Rates of training, side by side: the engine, the peers' loops, many runs, many cores."""
