@@ -122,9 +122,19 @@ class Home:
         return self.path / "runs"
 
     @property
+    def limits(self) -> Path:
+        """How many runs of a shape fit in one program, where that was learnt the hard way."""
+        return self.path / "limits.json"
+
+    @property
     def uploads(self) -> Path:
         """The user's own data, one file for each content; see `data.uploads.shelf`."""
         return self.path / "uploads"
+
+    @property
+    def cache(self) -> Path:
+        """Compiled steps, which torch finds again, and which of them are there; may be deleted."""
+        return self.path / "cache"
 
     def run(self, run_id: int) -> RunFolder:
         """The folder of a run; a number, so that no name can become a path."""
@@ -134,7 +144,8 @@ class Home:
         """Make the home with mode 0700; one that exists is closed to others too."""
         self.path.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
         self.path.chmod(PRIVATE)
-        self.runs.mkdir(mode=PRIVATE, exist_ok=True)
+        for folder in (self.runs, self.cache):
+            folder.mkdir(mode=PRIVATE, exist_ok=True)
         return self
 
 

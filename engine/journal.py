@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 Line = dict[str, Any]
-EndReason = Literal["finished", "stopped", "paused", "failed", "diverged"]
+EndReason = Literal["finished", "stopped", "paused", "failed", "diverged", "returned"]
 
 BLOCK_BYTES = 1 << 22
 """Most bytes that one call of `read_lines` takes, so that a long journal arrives in parts."""
@@ -36,6 +36,11 @@ def start_line(
         threads=threads,
         versions=versions,
     )
+
+
+def program_line(step: int, *, compiled: bool, replayed: bool, reason: str) -> bytes:
+    """In which way the attempt's steps are computed, and why they are compiled or not."""
+    return encode("program", s=step, compiled=compiled, replayed=replayed, reason=reason)
 
 
 def metrics_line(step: int, values: Mapping[str, Mapping[str, float]]) -> bytes:

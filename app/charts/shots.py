@@ -43,7 +43,7 @@ def shots_chart(rows: Iterable[Row], *, chance: float | None) -> alt.LayerChart 
         .mark_line(point=True, strokeWidth=2)
         .encode(
             x=alt.X("shot:Q", title="triple of the row", axis=alt.Axis(tickMinStep=1)),
-            y=alt.Y("accuracy:Q", scale=alt.Scale(domain=[0, 1])),
+            y=alt.Y("accuracy:Q", title="accuracy", scale=alt.Scale(domain=[0, 1])),
             color=alt.Color(
                 "split:N",
                 scale=alt.Scale(domain=domain, range=hues),
@@ -53,5 +53,7 @@ def shots_chart(rows: Iterable[Row], *, chance: float | None) -> alt.LayerChart 
         )
     )
     level = alt.Chart(alt.Data(values=[{"chance": chance}] if chance else []))
-    rule = level.mark_rule(strokeDash=[2, 3], color="#8A9099").encode(y="chance:Q")
+    rule = level.mark_rule(strokeDash=[2, 3], color="#8A9099").encode(
+        y=alt.Y("chance:Q", title="accuracy")
+    )
     return alt.layer(lines, rule).properties(height=220)

@@ -12,6 +12,7 @@ from typing import Any
 from engine.client import connect
 from engine.errors import LabError
 from engine.home import Home
+from engine.worker.compiler import find_compiler
 
 REQUIREMENTS = Path(__file__).parents[2] / "requirements.txt"
 _DEVICE = (
@@ -30,6 +31,7 @@ def report(home: Home) -> tuple[dict[str, Any], bool]:
         if facts[name].split("+")[0] != pinned:
             wrong.append(f"{name} is {facts[name]}, requirements.txt says {pinned}")
     facts["device"] = _device()
+    facts["compiler"] = find_compiler() or "none: training.compile auto trains uncompiled"
     facts["home"] = str(home.path)
     wrong += _home_problems(home)
     try:

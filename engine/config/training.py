@@ -2,11 +2,18 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from data.settings import Settings
 
 Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
+
+
+def compile_choice(value: object) -> object:
+    """What an older lab's `training.compile`, true or false, is called now."""
+    if isinstance(value, bool):
+        return "always" if value else "never"
+    return value
 
 
 class TrainingSettings(Settings):
@@ -52,5 +59,8 @@ class TrainingSettings(Settings):
     """Where the run trains; auto takes CUDA, then MPS, then the CPU."""
     threads: Annotated[int, Field(ge=1, le=256)] = 1
     """CPU threads of the worker; one is fastest for small networks."""
-    compile: bool = False
-    """Whether the step is compiled; pays on long runs, costs seconds at the start."""
+    compile: Annotated[Literal["auto", "always", "never"], BeforeValidator(compile_choice)] = (
+        "auto"
+    )
+    """Whether the step is compiled, which costs seconds at the start; auto does so where the
+    budget is long enough to win them back, decided from the settings and the device alone."""

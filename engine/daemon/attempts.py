@@ -26,6 +26,7 @@ def prepare(
         "device": start.device,
         "threads": start.threads,
         "gpu": start.gpu,
+        "bytes": start.n_bytes,
     }
     atomic_write(folder.launch, json.dumps(launch).encode())
 

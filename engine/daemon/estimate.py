@@ -10,14 +10,9 @@ from typing import Any
 from data import task_sizes
 from data.errors import LabError
 from engine.config import RunConfig, parse_config
-from engine.models import ModelSettings
+from engine.config.training import compile_choice
+from engine.daemon.footprint import footprint
 
-_BYTES_PER_PARAMETER = 16
-"""A float32 weight, its gradient and two moments."""
-_ACTIVATIONS = 14
-"""Float32 values that one example keeps per layer for the backward pass, in units of d_model."""
-_WORKER_BYTES = 350_000_000
-"""A worker process with torch loaded, before it builds anything."""
 _MOST_COMPARED = 20
 """Runs of another size that a first guess is made from: the newest ones."""
 _NO_COST = frozenset({"operation", "pairs", "operand_zero"})
@@ -38,8 +33,6 @@ def estimate(
     """
     sizes = task_sizes(config.task)
     parameters = config.model.n_parameters(sizes.vocabulary, sizes.length)
-    batch = min(config.training.batch_size or sizes.train, sizes.train)
-    activations = 4 * sizes.length * _kept(config.model)
     rate, source = _rate(config, runs, cpu_slots=cpu_slots)
     if rate is not None:
         rate /= _share(seeds, cpu_slots)
@@ -47,9 +40,7 @@ def estimate(
         **asdict(sizes),
         "parameters": parameters,
         "flops_per_step": _flops(config),
-        "memory_bytes": _WORKER_BYTES
-        + parameters * _BYTES_PER_PARAMETER
-        + activations * batch // config.training.accumulate,
+        "memory_bytes": footprint(config, sizes).of_process(1),
         "steps_per_second": rate,
         "source": source,
         "seconds": None if rate is None else config.training.steps / rate,
@@ -60,13 +51,6 @@ def _flops(config: RunConfig) -> int:
     sizes = task_sizes(config.task)
     batch = min(config.training.batch_size or sizes.train, sizes.train)
     return batch * config.model.flops_per_example(sizes.vocabulary, sizes.length, sizes.n_read)
-
-
-def _kept(model: ModelSettings) -> int:
-    """Numbers that a token of an example keeps for the backward pass, over all layers."""
-    width = getattr(model, "d_mlp", 4 * model.d_model)
-    loops = getattr(model, "n_loops", 1)
-    return loops * model.n_layers * (_ACTIVATIONS * model.d_model + 2 * width)
 
 
 def _share(n_runs: int, cpu_slots: int | None) -> int:
@@ -116,8 +100,9 @@ def _flops_of(tree: Mapping[str, Any]) -> int | None:
 def _machine_key(tree: Mapping[str, Any]) -> tuple[Any, ...]:
     """What decides how many operations a second are done."""
     training = tree["training"]
-    names = ("precision", "device", "threads", "compile")
-    return (tree["model"]["kind"], *(training[name] for name in names))
+    names = ("precision", "device", "threads")
+    compiled = compile_choice(training["compile"])
+    return (tree["model"]["kind"], *(training[name] for name in names), compiled)
 
 
 def _cost_key(tree: Mapping[str, Any]) -> tuple[Any, ...]:

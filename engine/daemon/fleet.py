@@ -1,12 +1,15 @@
 """Which workers live now, which runs they hold, and what they occupy."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
+from engine.daemon.footprint import host_bytes_beside
+from engine.daemon.memory import Room
 from engine.daemon.processes import Standby, Worker, adopt, spawn
 from engine.daemon.scheduler import Busy, Machine, Start
 from engine.home import Home
 from engine.worker.lock import is_held
+from engine.worker.status import read_status
 
 CALM_SECONDS = 5.0
 """A new standby does not compete with a worker that has only just started."""
@@ -15,12 +18,19 @@ CALM_SECONDS = 5.0
 class Fleet:
     """The workers of one home; those of an earlier daemon are adopted by their locks."""
 
-    def __init__(self, home: Home, machine: Machine) -> None:
+    def __init__(self, home: Home, machine: Machine, measure: Callable[[], Room]) -> None:
         self._home = home
         self.machine = machine
+        self.room = measure
+        """Asks how much memory is free now."""
         self._workers: list[Worker] = []
         self._standby = Standby(home)
         self._started = -CALM_SECONDS
+
+    @property
+    def device(self) -> str:
+        """Where a run trains that may train anywhere."""
+        return "cuda" if self.machine.n_gpus else "cpu"
 
     def start(self, batch: Start) -> None:
         """Give a batch to the worker on standby, or to one that is spawned."""
@@ -79,4 +89,19 @@ class Fleet:
 
     def busy(self) -> list[Busy]:
         """What the live workers occupy."""
-        return [Busy(worker.device, worker.threads, worker.gpu) for worker in self._workers]
+        return [self._busy(worker) for worker in self._workers]
+
+    def _busy(self, worker: Worker) -> Busy:
+        """What it holds is what its heartbeat says, which any of its runs tells."""
+        pid = worker.identity.pid if worker.identity else None
+        statuses = (read_status(self._home.run(run).status) for run in worker.runs)
+        told = next((s for s in statuses if s.get("pid") == pid and "rss_bytes" in s), {})
+        host, device = int(told.get("rss_bytes", 0)), int(told.get("device_bytes", 0))
+        beside = host_bytes_beside(worker.device)
+        return Busy(
+            worker.device,
+            worker.threads,
+            worker.gpu,
+            to_come=max(0, worker.n_bytes - (device if worker.device == "cuda" else host)),
+            host_to_come=max(0, beside - host),
+        )

@@ -7,10 +7,10 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from engine.daemon.memory import gpu_names
 from engine.daemon.scheduler import Start
 from engine.home import ENVIRONMENT, Home
 from engine.version import ROOT
@@ -32,6 +32,8 @@ class Worker:
     device: str
     threads: int
     gpu: int | None = None
+    n_bytes: int = 0
+    """What it is expected to take of its device's memory."""
     process: subprocess.Popen[bytes] | None = None
     identity: Identity | None = None
     seen: set[int] = field(default_factory=set)
@@ -60,15 +62,15 @@ class Worker:
 
 def spawn(home: Home, start: Start) -> Worker:
     """Start a worker in a session of its own, so that it outlives daemon, terminal and Ctrl-C."""
-    environment = _environment(home, start.threads)
+    variables = environment(home, start.threads)
     if start.gpu is not None:
-        environment["CUDA_VISIBLE_DEVICES"] = str(start.gpu)
+        variables["CUDA_VISIBLE_DEVICES"] = gpu_names()[start.gpu]
     command = [sys.executable, "-X", "faulthandler", "-m", "engine.worker", *map(str, start.runs)]
     with _shared_log(home, start.runs).open("wb") as log:
         process = subprocess.Popen(
             command,
             cwd=ROOT,
-            env=environment,
+            env=variables,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -79,7 +81,15 @@ def spawn(home: Home, start: Start) -> Worker:
 
 def _worker(start: Start, process: subprocess.Popen[bytes]) -> Worker:
     runs, identity = list(start.runs), identify(process.pid)
-    return Worker(runs, start.device, start.threads, start.gpu, process, identity)
+    return Worker(
+        runs,
+        start.device,
+        start.threads,
+        start.gpu,
+        n_bytes=start.n_bytes,
+        process=process,
+        identity=identity,
+    )
 
 
 class Standby:
@@ -104,7 +114,7 @@ class Standby:
                 [sys.executable, "-X", "faulthandler", "-m", "engine.standby"],
                 cwd=ROOT,
                 # SPT_NOENV: the title it takes as a worker must not overwrite its environment
-                env=_environment(self._home, self.THREADS) | {"SPT_NOENV": "1"},
+                env=environment(self._home, self.THREADS) | {"SPT_NOENV": "1"},
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
@@ -118,7 +128,8 @@ class Standby:
             return None
         assert process.stdin is not None
         log = _shared_log(self._home, start.runs)
-        order = {"runs": start.runs, "log": str(log), "gpu": start.gpu}
+        gpu = None if start.gpu is None else gpu_names()[start.gpu]
+        order = {"runs": start.runs, "log": str(log), "gpu": gpu}
         try:
             process.stdin.write(json.dumps(order).encode() + b"\n")
             process.stdin.close()
@@ -138,12 +149,20 @@ class Standby:
         self._process = None
 
 
-def _environment(home: Home, threads: int) -> dict[str, str]:
-    return os.environ | {
-        ENVIRONMENT: str(home.path),
-        "OMP_NUM_THREADS": str(threads),
-        "MKL_NUM_THREADS": str(threads),
-    }
+def environment(home: Home, threads: int) -> dict[str, str]:
+    """What a process that trains finds in its environment."""
+    # compiled code outlives the process; who set a place for it keeps theirs
+    return (
+        {"TORCHINDUCTOR_CACHE_DIR": str(home.cache)}
+        | os.environ
+        | {
+            ENVIRONMENT: str(home.path),
+            # numbers of GPUs mean what nvidia-smi means by them
+            "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
+            "OMP_NUM_THREADS": str(threads),
+            "MKL_NUM_THREADS": str(threads),
+        }
+    )
 
 
 def adopt(home: Home, run: int) -> Worker:
@@ -158,6 +177,7 @@ def adopt(home: Home, run: int) -> Worker:
         launch.get("device", "cpu"),
         launch.get("threads", 1),
         launch.get("gpu"),
+        n_bytes=launch.get("bytes", 0),
         identity=identity,
         seen={run},
     )
@@ -170,16 +190,6 @@ def last_words(log: Path) -> str:
     except FileNotFoundError:
         return ""
     return "\n".join(content.strip().splitlines()[-LOG_LINES:])
-
-
-def n_gpus() -> int:
-    """How many NVIDIA devices a worker could use, found without importing torch."""
-    if version("torch").endswith("+cpu"):
-        return 0
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is not None:
-        return len([name for name in visible.split(",") if name.strip() not in ("", "-1")])
-    return len(list(Path("/dev").glob("nvidia[0-9]*")))
 
 
 def n_cores() -> int:

@@ -9,7 +9,7 @@ import contextlib
 import secrets
 import shutil
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from engine.config import RunConfig, parse_config
@@ -22,11 +22,13 @@ from engine.daemon.branching import (
 )
 from engine.daemon.demands import promise, promised
 from engine.daemon.fleet import Fleet
+from engine.daemon.memory import Room, gpu_names, measure
 from engine.daemon.placing import device_of
-from engine.daemon.processes import n_cores, n_gpus
+from engine.daemon.processes import n_cores
 from engine.daemon.queue import Queue
 from engine.daemon.rows import Row, config_of, find, last_step
 from engine.daemon.scheduler import Machine
+from engine.daemon.warmer import Warmer
 from engine.daemon.watch import Watch
 from engine.errors import LabError, NotPossible, StoreUnavailable
 from engine.home import Home
@@ -45,11 +47,19 @@ class Supervisor:
     raises `RunNotFound`.
     """
 
-    def __init__(self, home: Home, store: Store, machine: Machine | None = None) -> None:
+    def __init__(
+        self,
+        home: Home,
+        store: Store,
+        machine: Machine | None = None,
+        room: Callable[[], Room] | None = None,
+    ) -> None:
         self._home, self._store = home, store
         self._mutex = threading.RLock()
-        self.machine = machine or Machine(n_cores(), n_gpus())
-        self._fleet = Fleet(home, self.machine)
+        gpus = gpu_names()
+        self.machine = machine or Machine(n_cores(), len(gpus))
+        self._fleet = Fleet(home, self.machine, measure=room or (lambda: measure(gpus)))
+        self._warmer = Warmer(home, self._fleet.device)
         self._watch = Watch(home, store, fleet=self._fleet, go_on=self._put_back)
         self._queue = Queue(home, store, fleet=self._fleet, began=self._watch.add)
         for row in store.runs():
@@ -68,18 +78,20 @@ class Supervisor:
         """Act on what was just ingested, on workers that died, on commands and on the queue."""
         with self._mutex:
             self._watch.tick(ingested)
-            if self._fleet.reap() or self._queue.changed:
+            if self._fleet.reap() or self._queue.is_due:
                 self._queue.start()
 
     def stand_by(self) -> None:
         """Keep a worker ready for the next launch; the daemon calls it after every tick."""
         with self._mutex:
             self._fleet.stand_by()
+            self._warmer.tick(idle=not (self._fleet.busy() or self._queue.waits))
 
     def close(self) -> None:
         """Let go of what would not outlive the daemon; runs go on."""
         with self._mutex:
             self._fleet.close()
+            self._warmer.end()
 
     # commands
 
@@ -203,7 +215,7 @@ class Supervisor:
         return {
             "total": machine.n_gpus or machine.n_cores,
             "busy": len(busy),
-            "device": "cuda" if machine.n_gpus else "cpu",
+            "device": self._fleet.device,
             "queued": [row["run_id"] for row in self._store.queued()],
             "threads": machine.n_cores,
         }
@@ -237,8 +249,12 @@ class Supervisor:
         elif verb is not None:
             self._watch.demand(row["run_id"], verb)
 
-    def _put_back(self, run_id: int) -> None:
-        self._queue.put(run_id)
+    def _put_back(self, run_id: int, reason: str) -> None:
+        """A run goes on from its checkpoint; where its batch was too large, in a smaller one."""
+        crowded = [e for e in self._store.events([run_id]) if e["kind"] == "out_of_memory"]
+        if reason and crowded:
+            self._queue.learn(run_id, int(crowded[-1]["payload"]["fitting"]))
+        self._queue.put(run_id, reason)
 
     def _leave_queue(self, run_id: int, state: str, reason: str) -> None:
         self._queue.forget(run_id)

@@ -35,10 +35,10 @@ class Active:
 
 
 class Watch:
-    """The active runs. `go_on` queues a run again; a run that is let go frees a slot."""
+    """The active runs. `go_on` queues a run again, and why; one that is let go frees a slot."""
 
     def __init__(
-        self, home: Home, store: Store, *, fleet: Fleet, go_on: Callable[[int], None]
+        self, home: Home, store: Store, *, fleet: Fleet, go_on: Callable[[int, str], None]
     ) -> None:
         self._home, self._store, self._fleet, self._go_on = home, store, fleet, go_on
         self._active: dict[int, Active] = {}
@@ -97,10 +97,25 @@ class Watch:
     def _take_leave(self, run_id: int, result: Ingested) -> None:
         """The last line has been read: it wins over a command given at the same time."""
         ended = result.ended or ""
+        if ended == "returned":
+            self._take_back(run_id, result.message)
+            return
         state = "failed" if ended == "diverged" else ended
         if find(self._store, run_id)["state"] != state:
             self._store.set_state(run_id, state, result.message)
         self._let_go(run_id, cut_short=ended == "stopped")
+
+    def _take_back(self, run_id: int, reason: str) -> None:
+        """The worker had no memory left for the run: it waits again, unless it was to end."""
+        demand = self._active[run_id].demand
+        self._let_go(run_id, cut_short=False)
+        if find(self._store, run_id)["state"] in ("paused", "stopped"):
+            return  # taken out of the queue before we looked
+        if demand is None or demand.verb == "checkpoint":
+            self._go_on(run_id, reason)
+        else:
+            ending = "paused" if demand.verb == "pause" else "stopped"
+            self._store.set_state(run_id, ending, f"{reason}; {self._way_out(run_id)}")
 
     def _look_after(self, run_id: int) -> None:
         active = self._active.get(run_id)
@@ -110,7 +125,7 @@ class Watch:
             # an earlier daemon died between preparing the attempt and seeing its worker come up
             if time.monotonic() - active.born > BIRTH_SECONDS:
                 del self._active[run_id]
-                self._go_on(run_id)
+                self._go_on(run_id, "")
         elif not self._fleet.trains(run_id):
             self._settle(run_id, active)
         elif active.demand is not None:
@@ -155,7 +170,7 @@ class Watch:
         active = self._active.pop(run_id)
         self._fleet.release(run_id)
         if active.go_on and cut_short:
-            self._go_on(run_id)
+            self._go_on(run_id, "")
 
     def _pass_on_waiting(self) -> None:
         """Tell the page what workers wait for, such as room on the disk."""

@@ -24,6 +24,12 @@ class Network(nn.Module):
     has_maps = False
     """Whether `attention` has something to show: rows that sum to 1 over the past."""
 
+    compiles = True
+    """Whether `training.compile` auto may compile its step: kernels of its own may be faster."""
+
+    captures = True
+    """Whether a step of it can be recorded as a CUDA graph."""
+
     def __init__(self) -> None:
         super().__init__()
         self.matmul_dtype = torch.float32

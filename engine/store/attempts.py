@@ -6,7 +6,8 @@ _PAST = {
     "metrics": "",
     "snapshots": "",
     "checkpoints": "",
-    "events": "AND kind != 'note'",  # what a person wrote is no result of the attempt
+    # what a person wrote, or what the machine lacked, is no result of the attempt
+    "events": "AND kind NOT IN ('note', 'out_of_memory')",
 }
 
 

@@ -19,6 +19,7 @@ ENDINGS = {
     "paused": "paused",
     "failed": "failed",
     "diverged": "failed",
+    "returned": "queued",
 }
 """State of a run by the reason of its `end` line."""
 
@@ -69,6 +70,7 @@ class Batch:
     def __post_init__(self) -> None:
         self._readers = {
             "start": self._start,
+            "program": self._program,
             "m": self._evaluation,
             "snap": self._snapshot,
             "ckpt": self._checkpoint,
@@ -90,6 +92,10 @@ class Batch:
     def _start(self, line: Line) -> None:
         from_step, self.device = _count(line["from_step"]), _text(line["device"])
         self.last_step = max(self.last_step, from_step)
+
+    def _program(self, line: Line) -> None:
+        """In which way it is computed: for whoever reads the journal, no result."""
+        _text(line["reason"])
 
     def _evaluation(self, line: Line) -> None:
         step = _count(line["s"])

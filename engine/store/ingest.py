@@ -225,7 +225,12 @@ def _advance(cursor: Connection, batches: Sequence[Batch]) -> None:
         if batch.ended is not None:
             cursor.execute(
                 "UPDATE runs SET state = ?, state_reason = ?, finished_at = ? WHERE run_id = ?",
-                [ENDINGS[batch.ended], batch.message, batch.ended_at, batch.run_id],
+                [
+                    ENDINGS[batch.ended],
+                    batch.message,
+                    None if batch.ended == "returned" else batch.ended_at,
+                    batch.run_id,
+                ],
             )
 
 

@@ -4,33 +4,29 @@ Shapes: ``R`` runs.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from functools import partial
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from data import build_task
+from data import IGNORED, build_task
 from engine.config.run import RunConfig
 from engine.models.build import build_model
+from engine.trainer.capture import Recorder, recorder_for
+from engine.trainer.compiling import decide
 from engine.trainer.devices import pick_device, set_tf32
-from engine.trainer.examples import Examples, Feed, stack
-from engine.trainer.noise import dropout_key, with_label_noise
-from engine.trainer.program import Dropped, Program
+from engine.trainer.dropping import Dropping
+from engine.trainer.examples import Feed, stack
+from engine.trainer.gradient import Dropped, Gradient, take_gradient
+from engine.trainer.noise import with_label_noise
+from engine.trainer.program import Program
+from engine.trainer.replay import Measure, Measured, Replay
 from engine.trainer.rows import Layout
 from engine.trainer.seeds import seed_of
 from engine.trainer.shape import shape_key
 from engine.trainer.state import State, fresh, pack, unpack
-from engine.trainer.weights import Group, Weights
-
-
-@dataclass(frozen=True, slots=True)
-class Gradient:
-    """What the weights of one step gave on the examples of the next update."""
-
-    loss: Float[Tensor, " R"]
-    accuracy: Float[Tensor, " R"] | None
-    """Only where it was asked for."""
+from engine.trainer.weights import Weights
 
 
 class Batch:
@@ -47,6 +43,8 @@ class Batch:
         *,
         step: int,
         device: torch.device | None,
+        has_compiler: bool,
+        recorder: Recorder | None,
     ) -> None:
         assert len({shape_key(config) for config in configs.values()}) == 1
         self.configs = dict(configs)
@@ -92,16 +90,43 @@ class Batch:
             self.device,
             noise_seeds=[seed_of(each, "order") for each in training],
         )
-        self.program = Program(network.to(self.device), task, some.training, device=self.device)
+        self.decision = decide(
+            some, self.device.type, network_compiles=network.compiles, has_compiler=has_compiler
+        )
+        """Whether the step is compiled, and why."""
+        self.program = Program(
+            network.to(self.device),
+            task,
+            some.training,
+            device=self.device,
+            compiled=self.decision.compiled,
+        )
+        self.is_whole = True
+        """Whether the weights are those of `step`; not when an update was broken off."""
+        # noise is drawn on the host's word, step by step
+        is_replayable = network.captures and not any(each.gradient_noise for each in optimizers)
+        self._recorder = (recorder or recorder_for(self.device)) if is_replayable else None
+        self._set_up()
         self._gradient: Gradient | None = None
-        self._losses: list[tuple[int, Tensor]] = []
+        self._losses: list[tuple[int, Float[Tensor, "S R"]]] = []
+        """The step of the first of some losses in a row, and these."""
 
     @classmethod
     def start(
-        cls, configs: Mapping[int, RunConfig], device: torch.device | None = None
+        cls,
+        configs: Mapping[int, RunConfig],
+        device: torch.device | None = None,
+        *,
+        has_compiler: bool = True,
+        recorder: Recorder | None = None,
     ) -> "Batch":
-        """New runs at step 0; `device` defaults to what `training.device` asks for."""
-        return cls(configs, None, step=0, device=device)
+        """New runs at step 0; `device` defaults to what `training.device` asks for.
+
+        `recorder` replays steps also where they would be launched one by one.
+        """
+        return cls(
+            configs, None, step=0, device=device, has_compiler=has_compiler, recorder=recorder
+        )
 
     @classmethod
     def resume(
@@ -110,18 +135,33 @@ class Batch:
         states: Mapping[int, State],
         step: int,
         device: torch.device | None = None,
+        *,
+        has_compiler: bool = True,
+        recorder: Recorder | None = None,
     ) -> "Batch":
         """Runs as `state` left them after `step` updates, perhaps under other settings.
 
         Raises:
             NotPossible: a state does not fit the network of its settings.
         """
-        return cls(configs, states, step=step, device=device)
+        return cls(
+            configs,
+            states,
+            step=step,
+            device=device,
+            has_compiler=has_compiler,
+            recorder=recorder,
+        )
 
     @property
     def runs(self) -> tuple[int, ...]:
         """The runs that are still in the batch."""
         return tuple(self.configs)
+
+    @property
+    def is_replayed(self) -> bool:
+        """Whether whole steps are recorded and replayed."""
+        return self._replay is not None
 
     @property
     def drops(self) -> bool:
@@ -141,21 +181,39 @@ class Batch:
         """Let a run leave; the others go on as if it had never been there."""
         kept = [row for row, other in enumerate(self.runs) if other != run]
         del self.configs[run]
-        self._losses = [(step, loss[kept]) for step, loss in self._losses]
+        self._losses = [(step, losses[:, kept]) for step, losses in self._losses]
         self._gradient = None
         if kept:
             self.weights = self.weights.keep(kept)
             self.feed = self.feed.keep(kept)
             self.held_out = {name: split.of(kept) for name, split in self.held_out.items()}
+            self._set_up()
 
     def advance(self, n: int) -> None:
         """Make `n` updates of every run, without waiting for the device."""
+        if self._replay is not None:
+            while n > 0:
+                part = min(n, self._replay.most_steps)
+                self._advance_by(self._replay, part)
+                n -= part
+            return
         steps = self.training.steps
         for columns in self.weights.columns(n, first_step=self.step + 1, steps=steps):
-            self._losses.append((self.step, self.gradient().loss))
+            self._losses.append((self.step, self.gradient().loss[None]))
+            self.is_whole = False
+            self.weights.update(columns, step=self.step + 1)
+            self.is_whole = True
             self.step += 1
-            self.weights.update(columns, step=self.step)
             self._gradient = None
+
+    def advance_to(self, step: int) -> None:
+        """Make the updates that are missing from `step`: after an error, those that are left."""
+        self.advance(step - self.step)
+
+    def forget_passes(self) -> None:
+        """Let go of what was computed on the way to the next update; it is computed again."""
+        self._gradient = None
+        self._set_up()
 
     def gradient(self, *, with_accuracy: bool = False) -> Gradient:
         """The gradient that the next update will take, left in `weights`; computed once a step.
@@ -163,57 +221,81 @@ class Batch:
         An evaluation asks for it first, with the accuracy that falls off it.
         """
         if self._gradient is None:
-            examples = self.feed.at(self.step + 1)
-            found = [
-                self._gradient_of(group, examples.of(group.rows), with_accuracy=with_accuracy)
-                for group in self.weights.groups
-            ]
-            loss, right = (torch.cat(each) for each in zip(*found, strict=True))
-            accuracy = right / examples.n_answers().clamp(min=1) if with_accuracy else None
-            self._gradient = Gradient(loss, accuracy)
+            self._gradient = take_gradient(
+                self.program,
+                self.weights,
+                self.feed.at(self.step + 1),
+                self._dropped(self.step + 1),
+                n_parts=self.training.accumulate,
+                with_accuracy=with_accuracy,
+            )
         return self._gradient
+
+    def asked(self, split: str) -> list[int]:
+        """At which of the read positions some row of a held-out split asks for an answer."""
+        if split not in self._asked:
+            targets = self.held_out[split].targets
+            asked = (targets != IGNORED).any(0).any(0)
+            self._asked[split] = torch.nonzero(asked).flatten().tolist()
+        return self._asked[split]
+
+    def measure(self, measure: Measure, *, with_accuracy: bool) -> Measured:
+        """What `measure` finds at this step, given the gradient of the next update.
+
+        It is the same function at each call: what it does may have been recorded.
+        """
+        if self._replay is None:
+            return measure(self.gradient(with_accuracy=with_accuracy))
+        self._gradient, found = self._replay.measure(
+            measure, step=self.step + 1, with_accuracy=with_accuracy
+        )
+        return found
 
     def diverged(self) -> dict[int, int]:
         """Runs with a non-finite loss since the last call, and the first such step of each."""
         taken, self._losses = self._losses, []
         if not taken:
             return {}
-        infinite = ~torch.stack([loss for _, loss in taken]).isfinite().cpu()
+        infinite = ~torch.cat([losses for _, losses in taken]).isfinite().cpu()
+        steps = [first + i for first, losses in taken for i in range(len(losses))]
         return {
-            run: taken[int(infinite[:, row].int().argmax())][0]
+            run: steps[int(infinite[:, row].int().argmax())]
             for row, run in enumerate(self.runs)
             if infinite[:, row].any()
         }
 
-    def _gradient_of(
-        self, group: Group, examples: Examples, *, with_accuracy: bool
-    ) -> tuple[Tensor, Tensor]:
-        """Loss and number of right answers; parts of the examples are taken one by one."""
-        weights, n_examples = self.weights, examples.tokens.shape[1]
-        n_parts = min(self.training.accumulate, n_examples)
-        asked = examples.n_answers().clamp(min=1) if n_parts > 1 else None
-        loss = torch.zeros(1, device=self.device)
-        right = torch.zeros(1, device=self.device)
-        for i, part in enumerate(examples.parts(n_parts)):
-            share = None if asked is None else part.n_answers() / asked
-            gradients, part_loss, logits = self.program.gradients(
-                group.leaves, part, share, self._dropout(group.rows, part=i)
-            )
-            rows = (weights.scratch if i else weights.gradient)[group.rows]
-            weights.layout.fill(rows, gradients)
-            if i:
-                weights.gradient[group.rows] += rows
-            loss = loss + part_loss
-            if with_accuracy:
-                right = right + self.program.n_right(logits, part)
-        return loss, right
+    def _advance_by(self, replay: Replay, n: int) -> None:
+        replay.prepare(n, first_step=self.step + 1, steps=self.training.steps)
+        self.is_whole = False
+        losses = replay.run(n, self._gradient)
+        self.is_whole = True
+        self._losses.append((self.step, losses))
+        self.step += n
+        self._gradient = None
 
-    def _dropout(self, rows: slice, *, part: int) -> Dropped:
-        """What the next update leaves out: the run's seed, the step and the part decide."""
-        if not self.drops:
-            return ()
-        configs = list(self.configs.values())[rows]
-        seeds = self.feed.order_seeds[rows]
-        keys = [dropout_key(seed=seed, step=self.step + 1, part=part) for seed in seeds]
-        rates = [config.training.dropout for config in configs]
-        return torch.tensor(keys, device=self.device), torch.tensor(rates, device=self.device)
+    def _set_up(self) -> None:
+        """Make what depends on which runs are in the batch."""
+        n_parts = self.training.accumulate
+        self._dropping = self._replay = None
+        if self.drops:
+            rates = [config.training.dropout for config in self.configs.values()]
+            self._dropping = Dropping(
+                self.feed.order_seeds, rates, n_parts=n_parts, device=self.device
+            )
+        if self._recorder is not None:
+            self._replay = Replay(
+                self._recorder,
+                self.program,
+                self.weights,
+                self.feed,
+                self._dropping,
+                n_parts=n_parts,
+            )
+        self._asked: dict[str, list[int]] = {}
+
+    def _dropped(self, step: int) -> Dropped:
+        """What an update leaves out, told from the host."""
+        if self._dropping is None:
+            return lambda *_: ()
+        keys = self._dropping.keys(step, 1)[0].to(self.device)
+        return partial(self._dropping.of, keys)

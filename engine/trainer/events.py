@@ -1,5 +1,7 @@
 """What training tells its caller: evaluations, snapshots, checkpoints due, progress, the end.
 
+`Crowded` may come at any point of a step, before what was being done is done.
+
 At one step events come in the order of this file. `Progress` closes a step: when it arrives, the
 batch is at that step, everything measured there has been told, and the caller may save, fork or
 remove runs.
@@ -21,6 +23,20 @@ class Diverged:
     run: int
     step: int
     message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Crowded:
+    """Memory ran out: half of the runs leave after this event, the others do again what failed.
+
+    Now is the time to save the states of those that leave, at the batch's step.
+    """
+
+    step: int
+    leaving: tuple[int, ...]
+    is_told: bool
+    """Whether all that is due up to the step has been told, so that a run that goes on from its
+    state at this step misses nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,4 +77,4 @@ class Finished:
     step: int
 
 
-Event = Diverged | Evaluated | Snapshot | CheckpointDue | Progress | Finished
+Event = Diverged | Crowded | Evaluated | Snapshot | CheckpointDue | Progress | Finished

@@ -103,6 +103,8 @@ class Feed:
         self.batch_size = batch_size
         self.takes_all = tuple(not 0 < batch_size < n for n in train.n_rows)
         """Which runs take all their rows at every step."""
+        self.takes_all_rows = torch.tensor(self.takes_all, device=train.tokens.device)
+        self._permuted: dict[int, tuple[int, Tensor]] = {}
         self._epochs = [-1] * len(train.n_rows)
         self._ordered: list[Rows] = [
             (tokens[:n], targets[:n])
@@ -123,6 +125,41 @@ class Feed:
             tokens, targets = self._ordered[run]
             taken.append((tokens[places], targets[places]))
         return joined(taken)
+
+    def places(self, first_step: int, n: int) -> Int64[Tensor, "S R B"]:
+        """Which rows of `train` the `n` updates from `first_step` on take, on the host.
+
+        Where a run takes all its rows, those past its own ask for no answer.
+        """
+        every = torch.arange(max(self._n_taken))
+        steps = range(first_step, first_step + n)
+        by_run = [
+            every.expand(n, -1) if takes_all else torch.stack([self._taken(run, s) for s in steps])
+            for run, takes_all in enumerate(self.takes_all)
+        ]
+        return torch.stack(by_run, 1)
+
+    def gathered(self, places: Int64[Tensor, "R B"]) -> Examples:
+        """The examples at such places, on the device, without a word from the host."""
+        tokens, targets = (
+            rows.gather(1, places[..., None].expand(-1, -1, rows.shape[2]))
+            for rows in (self.train.tokens, self.train.targets)
+        )
+        return Examples(tokens, targets, self._n_taken)
+
+    @property
+    def _n_taken(self) -> tuple[int, ...]:
+        """How many rows each run takes at a step."""
+        each = zip(self.train.n_rows, self.takes_all, strict=True)
+        return tuple(n if takes_all else self.batch_size for n, takes_all in each)
+
+    def _taken(self, run: int, step: int) -> Tensor:
+        n = self.train.n_rows[run]
+        epoch, places = batch_of_step(step, n=n, batch_size=self.batch_size)
+        if self._permuted.get(run, (-1, None))[0] != epoch:
+            seed = self.order_seeds[run]
+            self._permuted[run] = epoch, permutation(n, order_seed=seed, epoch=epoch)
+        return self._permuted[run][1][places]
 
     def keep(self, rows: list[int]) -> "Feed":
         """The same feed for some of its runs."""

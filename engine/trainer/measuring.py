@@ -5,6 +5,7 @@ Shapes: ``R`` runs.
 
 import math
 from collections.abc import Collection, Iterator
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -12,9 +13,11 @@ from torch import Tensor
 from data import IGNORED
 from engine.measures.attention import N_PROBE
 from engine.optim.schedule import rate_at
-from engine.trainer.batch import Batch, Gradient
+from engine.trainer.batch import Batch
 from engine.trainer.events import Evaluated, Metrics, Snapshot
 from engine.trainer.examples import TRAIN_CAP, Examples
+from engine.trainer.gradient import Gradient
+from engine.trainer.replay import Measured, Name
 
 
 def evaluate(batch: Batch) -> tuple[Evaluated, list[int]]:
@@ -26,32 +29,36 @@ def evaluate(batch: Batch) -> tuple[Evaluated, list[int]]:
     weights is kept, everything but `gradient_norm` is measured on that average; nothing else is
     measured with dropout. Where later answers of a row know more, accuracy is told for each.
     """
-    shared = any(batch.feed.takes_all) and not batch.weights.averages and not batch.drops
-    gradient = batch.gradient(with_accuracy=shared)
-    found: dict[tuple[str, str], Tensor] = {
-        ("", "weight_norm"): batch.weights.norm()[:, 0],
-        ("", "gradient_norm"): batch.weights.gradient_norm()[:, 0],
-    }
-    found["train", "loss"], found["train", "accuracy"] = _train_scores(batch, gradient)
-    for name, split in batch.held_out.items():
-        measure = _scores_by_answer if batch.by_answer else _named_scores
-        found |= {(name, metric): told for metric, told in measure(batch, split)}
+    with_accuracy = any(batch.feed.takes_all) and not batch.weights.averages and not batch.drops
+    names, numbers = batch.measure(partial(_measure, batch), with_accuracy=with_accuracy)
     # one copy to the host, and so one wait for the device
-    precise = found["train", "loss"].dtype
-    table = torch.stack([values.to(precise) for values in found.values()], 1).cpu().tolist()
+    table = numbers.cpu().tolist()
     values: dict[int, Metrics] = {}
     infinite: list[int] = []
-    for (run, config), numbers in zip(batch.configs.items(), table, strict=True):
-        if not all(map(math.isfinite, numbers)):
+    for (run, config), row in zip(batch.configs.items(), table, strict=True):
+        if not all(map(math.isfinite, row)):
             infinite.append(run)
             continue
         tree: dict[str, dict[str, float]] = {}
-        for (split, metric), number in zip(found, numbers, strict=True):
+        for (split, metric), number in zip(names, row, strict=True):
             tree.setdefault(split, {})[metric] = number
         rate = rate_at(config.optimizer, batch.step, steps=config.training.steps)
         tree[""]["learning_rate"] = rate
         values[run] = tree
     return Evaluated(batch.step, values), infinite
+
+
+def _measure(batch: Batch, gradient: Gradient) -> Measured:
+    found: dict[Name, Tensor] = {
+        ("", "weight_norm"): batch.weights.norm()[:, 0],
+        ("", "gradient_norm"): batch.weights.gradient_norm()[:, 0],
+    }
+    found["train", "loss"], found["train", "accuracy"] = _train_scores(batch, gradient)
+    for name in batch.held_out:
+        measure = _scores_by_answer if batch.by_answer else _named_scores
+        found |= {(name, metric): told for metric, told in measure(batch, name)}
+    precise = found["train", "loss"].dtype
+    return list(found), torch.stack([values.to(precise) for values in found.values()], 1)
 
 
 def photograph(batch: Batch, runs: Collection[int]) -> Snapshot:
@@ -88,16 +95,18 @@ def _train_scores(batch: Batch, gradient: Gradient) -> tuple[Tensor, Tensor]:
     if all(takes_all):
         return whole
     loss, accuracy = _scores(batch, batch.feed.train.at(slice(0, TRAIN_CAP)))
-    taken = torch.tensor(takes_all, device=loss.device)
+    taken = batch.feed.takes_all_rows
     return torch.where(taken, whole[0], loss), torch.where(taken, whole[1], accuracy)
 
 
-def _named_scores(batch: Batch, examples: Examples) -> Iterator[tuple[str, Tensor]]:
-    yield from zip(("loss", "accuracy"), _scores(batch, examples), strict=True)
+def _named_scores(batch: Batch, split: str) -> Iterator[tuple[str, Tensor]]:
+    scores = _scores(batch, batch.held_out[split])
+    yield from zip(("loss", "accuracy"), scores, strict=True)
 
 
-def _scores_by_answer(batch: Batch, examples: Examples) -> Iterator[tuple[str, Tensor]]:
+def _scores_by_answer(batch: Batch, split: str) -> Iterator[tuple[str, Tensor]]:
     """Also `accuracy_shot_1` for the first answer of a row, and so on; of those that are asked."""
+    examples = batch.held_out[split]
     by_group = [
         batch.program.scores_by_answer(group.leaves, examples.of(group.rows))
         for group in batch.weights.shown_groups
@@ -106,7 +115,7 @@ def _scores_by_answer(batch: Batch, examples: Examples) -> Iterator[tuple[str, T
     asked = (examples.targets != IGNORED).sum(1)
     yield "loss", loss
     yield "accuracy", right.sum(1) / examples.n_answers().clamp(min=1)
-    for place in torch.nonzero(asked.any(0)).flatten().tolist():
+    for place in batch.asked(split):
         yield f"accuracy_shot_{place + 1}", right[:, place] / asked[:, place].clamp(min=1)
 
 

@@ -5,6 +5,7 @@ Shapes: ``R`` runs of the group, ``B`` examples, ``T`` tokens, ``A`` answers, ``
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int64
@@ -31,9 +32,13 @@ MATMUL_DTYPES = {
 LOSSES = {"cross_entropy": answer_loss, "stablemax": stablemax_loss}
 ONE_PASS = {"cross_entropy": answer_loss_in_one_pass}
 """Losses that come with their gradient, where nothing maps over runs or looks into the step."""
-Dropped = tuple[()] | tuple[Int64[Tensor, " R"], Float[Tensor, " R"]]
+Dropout = tuple[()] | tuple[Int64[Tensor, " R"], Float[Tensor, " R"]]
 """Key and rate of each run's dropout; nothing where runs have none."""
 LOSS_DTYPES = {"float32": torch.float32, "float64": torch.float64}
+
+
+MOST_SHAPES = 4_096
+"""Steps of different shapes in one process: runs with different shares of the data, parts."""
 
 
 class Program:
@@ -46,21 +51,21 @@ class Program:
         training: TrainingSettings,
         *,
         device: torch.device,
+        compiled: bool,
     ) -> None:
         network.matmul_dtype = MATMUL_DTYPES[training.precision]
         network.alphabets = task.alphabets
-        self._loops = (
-            device.type == "cpu" and available() and not (training.compile or training.dropout)
-        )
+        self._loops = device.type == "cpu" and available() and not (compiled or training.dropout)
         self._network = network
         self._places = places(network)
         self._read = task.read_at
         self._n_classes = task.n_classes
         self._measure = LOSSES[training.loss]
+        self.loss_dtype = LOSS_DTYPES[training.loss_precision]
         self._measure_in_one_pass = ONE_PASS.get(training.loss, self._measure)
-        self._loss_dtype = LOSS_DTYPES[training.loss_precision]
         self._step = self._gradients
-        if training.compile:
+        if compiled:
+            _compile_every_shape()
             self._step = torch.compile(self._gradients_in_one_graph, dynamic=False)
 
     def gradients(
@@ -68,7 +73,7 @@ class Program:
         parameters: Mapping[str, Tensor],
         examples: Examples,
         weight: Float[Tensor, " R"] | None = None,
-        dropout: Dropped = (),
+        dropout: Dropout = (),
     ) -> tuple[tuple[Tensor, ...], Float[Tensor, " R"], Float[Tensor, "R B A V"]]:
         """Gradients [R, *shape] in the parameters' order, loss and logits of each run.
 
@@ -89,7 +94,7 @@ class Program:
     ) -> tuple[Float[Tensor, " R"], Int64[Tensor, "R A"]]:
         """Mean loss of each run, and how many answers are right at each read position."""
         asked = examples.n_answers().clamp(min=1)
-        loss = torch.zeros_like(asked, dtype=self._loss_dtype)
+        loss = torch.zeros_like(asked, dtype=self.loss_dtype)
         right = torch.zeros_like(examples.targets[:, 0])
         for chunk in examples.chunks():
             losses, logits = self._mapped(self._loss, parameters, chunk.tokens, chunk.targets)
@@ -99,12 +104,12 @@ class Program:
 
     def n_right(self, logits: Float[Tensor, "R B A V"], examples: Examples) -> Int64[Tensor, " R"]:
         """How many answers of each run are right."""
-        return torch.stack(
-            [
-                correct_answers(each, targets, n_classes=self._n_classes)[0]
-                for each, targets in zip(logits, examples.targets, strict=True)
-            ]
-        )
+        if len(logits) == 1:
+            return self._n_right(logits[0], examples.targets[0])[None]
+        return torch.vmap(self._n_right)(logits, examples.targets)
+
+    def _n_right(self, logits: Tensor, targets: Tensor) -> Tensor:
+        return correct_answers(logits, targets, n_classes=self._n_classes)[0]
 
     @property
     def has_maps(self) -> bool:
@@ -134,7 +139,7 @@ class Program:
         tokens: Tensor,
         targets: Tensor,
         weight: Tensor | None,
-        dropout: Dropped,
+        dropout: Dropout,
     ) -> tuple[tuple[Tensor, ...], Tensor, Tensor]:
         loss, logits = self._mapped(self._loss, parameters, tokens, targets, *dropout)
         if weight is not None:
@@ -148,7 +153,7 @@ class Program:
         tokens: Tensor,
         targets: Tensor,
         weight: Tensor | None,
-        dropout: Dropped,
+        dropout: Dropout,
     ) -> tuple[tuple[Tensor, ...], Tensor, Tensor]:
         """The same; here the compiler sees the backward pass too, and fuses across it."""
 
@@ -173,5 +178,15 @@ class Program:
         logits: Tensor = functional_call(self._network, values, (tokens, self._read))
         at_once = self._network.loops and torch.is_grad_enabled()
         measure = self._measure_in_one_pass if at_once else self._measure
-        loss = measure(logits, targets, n_classes=self._n_classes, dtype=self._loss_dtype)
+        loss = measure(logits, targets, n_classes=self._n_classes, dtype=self.loss_dtype)
         return loss, logits
+
+
+def _compile_every_shape() -> None:
+    """Forbid the compiler to give up after a few shapes and to go on uncompiled.
+
+    Else a run's numbers would depend on how many others were compiled before it.
+    """
+    dynamo: Any = torch._dynamo.config  # pyright: ignore[reportPrivateUsage]
+    dynamo.recompile_limit = dynamo.accumulated_recompile_limit = MOST_SHAPES
+    dynamo.fail_on_recompile_limit_hit = True

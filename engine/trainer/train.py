@@ -1,11 +1,24 @@
 """How a batch of runs is trained: blocks of updates, and what is told between them."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from functools import partial
+from typing import TypeVar
 
 from engine.trainer.batch import Batch
 from engine.trainer.cadence import Cadence
-from engine.trainer.events import CheckpointDue, Diverged, Event, Finished, Metrics, Progress
+from engine.trainer.events import (
+    CheckpointDue,
+    Crowded,
+    Diverged,
+    Event,
+    Finished,
+    Metrics,
+    Progress,
+)
 from engine.trainer.measuring import evaluate, photograph
+from engine.trainer.memory import is_out_of_memory, release
+
+Result = TypeVar("Result")
 
 BLOCK_STEPS = 64
 
@@ -21,24 +34,49 @@ def train(batch: Batch, block_steps: Callable[[], int] = lambda: BLOCK_STEPS) ->
     cadence = Cadence(last=batch.training.steps, eval_every=batch.training.eval_every)
     while batch.runs and batch.step < cadence.last:
         start = batch.step
-        batch.advance(min(cadence.following(start) - start, max(block_steps(), 1)))
-        step = batch.step
+        step = start + min(cadence.following(start) - start, max(block_steps(), 1))
+        yield from _fit(batch, partial(batch.advance_to, step), is_told=True)
         yield from _leave(batch, batch.diverged())
         if batch.runs and step == cadence.evaluation(start):
-            evaluated, infinite = evaluate(batch)
+            evaluated, infinite = yield from _fit(batch, partial(evaluate, batch))
             yield from _leave(batch, dict.fromkeys(infinite, step))
             if evaluated.values:
                 yield evaluated
             turn.watch(evaluated.values)
         due = batch.runs if step == cadence.snapshot(start) else turn.runs(batch.runs)
         if due and batch.program.has_maps:
-            yield photograph(batch, due)
+            yield (yield from _fit(batch, partial(photograph, batch, due)))
             turn.photographed(due)
         if batch.runs and step == cadence.checkpoint(start):
             yield CheckpointDue(step)
         if batch.runs:
             yield Progress(step)
     yield Finished(batch.step)
+
+
+def _fit(
+    batch: Batch, act: Callable[[], Result], *, is_told: bool = False
+) -> Generator[Crowded, None, Result]:
+    """Do something, with half of the runs where memory does not suffice for all, and so on.
+
+    Raises:
+        Exception: what `act` raised, where one run alone is too large, or where an update was
+            broken off, so that no state is whole.
+    """
+    while True:
+        try:
+            return act()
+        except Exception as error:
+            if not is_out_of_memory(error) or len(batch.runs) == 1 or not batch.is_whole:
+                raise
+        # outside the handler: the error's frames hold the tensors that were too many
+        batch.forget_passes()
+        leaving = batch.runs[-(len(batch.runs) // 2) :]
+        yield Crowded(batch.step, leaving, is_told)
+        for run in leaving:
+            if run in batch.runs:
+                batch.remove(run)
+        release()
 
 
 class _Turn:

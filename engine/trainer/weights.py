@@ -108,6 +108,19 @@ class Weights:
             noise_seeds=[self._noise_seeds[row] for row in rows],
         )
 
+    def table(self, n: int, *, first_step: int, steps: int) -> tuple[tuple[str, ...], Tensor]:
+        """The same numbers on the host: their names, and a table [n, K, R, 1]."""
+        columns = columns_of_block(
+            self._settings,
+            self._updates,
+            self._filtered,
+            first_step=first_step,
+            n_steps=n,
+            steps=steps,
+            device=torch.device("cpu"),
+        )
+        return tuple(columns[0]), torch.stack([torch.stack(list(c.values())) for c in columns])
+
     def columns(self, n: int, *, first_step: int, steps: int) -> list[Columns]:
         """The optimiser's numbers of `n` updates, in a budget of `steps`."""
         return columns_of_block(
@@ -122,14 +135,35 @@ class Weights:
 
     def update(self, columns: Columns, *, step: int) -> None:
         """Take step `step` (counted from 1) along `gradient`, which is used up."""
+        self.apply(columns, noise_of=step)
+        self.count(1)
+
+    def apply(self, columns: Columns, *, noise_of: int | None = None) -> None:
+        """What an update does on the device; noise only where the host says of which step."""
         for group in self.groups:
             rows = self._rows(group.rows, {**columns, **self._constants})
             prepare(rows)
-            self._add_noise(group.rows, step)
+            if noise_of is not None:
+                self._add_noise(group.rows, noise_of)
             self._optimizer.apply(rows)
             finish(rows)
-        self._updates = [done + 1 for done in self._updates]
-        self._filtered = [done + 1 for done in self._filtered]
+
+    def count(self, n: int) -> None:
+        """What updates change on the host."""
+        self._updates = [done + n for done in self._updates]
+        self._filtered = [done + n for done in self._filtered]
+
+    def copies(self) -> list[Tensor]:
+        """All that updates change on the device, as copies that `put_back` takes."""
+        return [rows.clone() for rows in self._changing()]
+
+    def put_back(self, copies: Sequence[Tensor]) -> None:
+        """Undo updates; what they have counted was not counted."""
+        for rows, before in zip(self._changing(), copies, strict=True):
+            rows.copy_(before)
+
+    def _changing(self) -> list[Tensor]:
+        return [self._values, self.gradient, *self._slots.values()]
 
     def norm(self) -> Float[Tensor, "R 1"]:
         """The Euclidean norm of each run's weights, or of their average where one is kept."""

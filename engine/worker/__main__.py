@@ -14,6 +14,7 @@ from engine.config import RunConfig, parse_json
 from engine.errors import LabError
 from engine.home import Home, atomic_write
 from engine.worker.allocator import keep_memory
+from engine.worker.crowding import ADVICE, give_all_back
 from engine.worker.identity import identify
 from engine.worker.lock import RunLock
 from engine.worker.recorder import Recorder
@@ -55,16 +56,23 @@ def _train(
 ) -> int:
     keep_memory()
     # torch takes a second to import: the first line of the journal stands before that
-    from engine.worker.session import Session, build_batch
+    from engine.trainer.memory import is_out_of_memory
+    from engine.worker.building import build_fitting_batch
+    from engine.worker.session import Session
 
     seconds = float(os.environ.get(CHECKPOINT_SECONDS, "10"))
     try:
-        batch = build_batch(configs, launches)
+        batch = build_fitting_batch(configs, launches, recorders)
         Session(batch, recorders, checkpoint_seconds=seconds, terminated=terminated.is_set).run()
     except Exception as error:  # noqa: BLE001
         # the outermost frame of the worker: whatever went wrong is told of every run that is left
+        too_large = is_out_of_memory(error)
+        if too_large and len(recorders) > 1:
+            give_all_back(recorders.values())
+            return 1
         for recorder in recorders.values():
-            recorder.fail(_sentence(error), traceback.format_exc())
+            sentence = ADVICE if too_large else _sentence(error)
+            recorder.fail(sentence, traceback.format_exc())
         return 1
     return 0
 
@@ -80,11 +88,6 @@ def _listen_to_signals() -> threading.Event:
 def _sentence(error: Exception) -> str:
     if isinstance(error, LabError):
         return str(error)
-    if type(error).__name__ == "OutOfMemoryError":
-        return (
-            "the device ran out of memory: lower training.batch_size, raise "
-            "training.accumulate, or launch fewer seeds at once"
-        )
     return f"{type(error).__name__}: {error}"
 
 

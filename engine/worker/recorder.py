@@ -5,6 +5,7 @@ import threading
 from collections.abc import Mapping
 from importlib.metadata import version
 from platform import python_version
+from typing import Any
 
 from engine import journal
 from engine.home import RunFolder
@@ -29,6 +30,11 @@ class Recorder:
         self._control = ControlFile(folder.control)
         self._step, self._train_seconds, self._rate = 0, 0.0, 0.0
 
+    @property
+    def step(self) -> int:
+        """The step last told of."""
+        return self._step
+
     def start(self, *, from_step: int, device: str, threads: int) -> None:
         """The first line, and the first heartbeat."""
         versions = {"python": python_version(), "torch": version("torch"), "lab": VERSION}
@@ -44,6 +50,11 @@ class Recorder:
         )
         self._step = from_step
         self._status.write(step=from_step, waiting="")
+
+    def program(self, step: int, *, compiled: bool, replayed: bool, reason: str) -> None:
+        """In which way the steps of this attempt are computed, and why compiled or not."""
+        line = journal.program_line(step, compiled=compiled, replayed=replayed, reason=reason)
+        self._append(line)
 
     def metrics(self, step: int, values: Mapping[str, Mapping[str, float]]) -> None:
         """One evaluation."""
@@ -72,11 +83,16 @@ class Recorder:
                 device_bytes=device_bytes,
             )
         )
-        self._status.write(step=step, steps_per_second=round(rate, 3))
+        self._status.write(
+            step=step,
+            steps_per_second=round(rate, 3),
+            rss_bytes=rss_bytes,
+            device_bytes=device_bytes,
+        )
 
-    def event(self, step: int, kind: str) -> None:
+    def event(self, step: int, kind: str, payload: Mapping[str, Any]) -> None:
         """Something that a person should see on the curve."""
-        self._append(journal.event_line(step, kind, {}))
+        self._append(journal.event_line(step, kind, payload))
 
     def poll(self) -> Command | None:
         """The command that arrived since the last look."""
@@ -91,6 +107,10 @@ class Recorder:
     def fail(self, message: str, traceback: str) -> None:
         """The last line of a run that an error ended, with the figures last told."""
         self._end(self._step, "failed", message=message, traceback=traceback)
+
+    def give_back(self, step: int, message: str) -> None:
+        """The last line of a run that another worker takes over, with the figures last told."""
+        self._end(step, "returned", message=message)
 
     def end(
         self,

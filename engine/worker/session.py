@@ -1,18 +1,16 @@
 """How a batch is trained until its last run has ended, with everything recorded."""
 
 import time
-from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
 
 import psutil
 import torch
 
-from engine.config import RunConfig
 from engine.journal import EndReason
 from engine.trainer.batch import Batch
 from engine.trainer.events import (
     CheckpointDue,
+    Crowded,
     Diverged,
     Evaluated,
     Event,
@@ -21,7 +19,8 @@ from engine.trainer.events import (
     Snapshot,
 )
 from engine.trainer.train import train
-from engine.worker.archive import Archive, Written, checkpoint_file, load, remove_older_rolling
+from engine.worker.archive import Archive, Written, checkpoint_file, remove_older_rolling
+from engine.worker.crowding import OUT_OF_MEMORY, crowded, give_back
 from engine.worker.pace import Pace
 from engine.worker.recorder import Recorder
 
@@ -54,6 +53,14 @@ class Session:
 
     def run(self) -> None:
         """Train until no run is left in the batch."""
+        decision = self._batch.decision
+        for recorder in self.recorders.values():
+            recorder.program(
+                self._batch.step,
+                compiled=decision.compiled,
+                replayed=self._batch.is_replayed,
+                reason=decision.reason,
+            )
         try:
             for event in train(self._batch, self._pace.block_steps):
                 self._record(event)
@@ -77,6 +84,8 @@ class Session:
                 self._store_snapshot(event)
             case CheckpointDue():
                 self._checkpoint_due = True
+            case Crowded():
+                self._make_room(event)
             case Diverged():
                 self._archive.drain()
                 self._end(event.run, event.step, "diverged", message=event.message)
@@ -92,6 +101,18 @@ class Session:
         self._archive.drain()
         for run in list(self.recorders):
             self._end(run, step, "finished")
+
+    def _make_room(self, event: Crowded) -> None:
+        """Give runs back to the queue: from here where nothing due is untold, else from before."""
+        n_runs, n_left = len(self.recorders), len(self.recorders) - len(event.leaving)
+        if event.is_told and self._saved_step != event.step:
+            for run in event.leaving:
+                self._save(run, kept=False)
+        self._archive.drain()
+        for run in event.leaving:
+            give_back(self.recorders.pop(run), event.step, n_runs=n_runs, n_left=n_left)
+        for recorder in self.recorders.values():
+            recorder.event(event.step, OUT_OF_MEMORY, crowded(n_runs, n_left))
 
     def _store_snapshot(self, event: Snapshot) -> None:
         for run, arrays in event.arrays.items():
@@ -183,7 +204,7 @@ class Session:
                 continue
             leaving.append(run)
             if command.verb == "pause":
-                recorder.event(step, "paused")
+                recorder.event(step, "paused", {})
                 self._leave(run, step, "paused", kept=False)
             else:
                 self._leave(run, step, "stopped", kept=True)
@@ -206,15 +227,3 @@ class Session:
 
     def _waited(self) -> float:
         return max((r.patience.waited_seconds for r in self.recorders.values()), default=0.0)
-
-
-def build_batch(configs: Mapping[int, RunConfig], launches: Mapping[int, dict[str, Any]]) -> Batch:
-    """The batch where its runs' launch files say that it starts."""
-    torch.set_num_threads(next(iter(configs.values())).training.threads)
-    starts = {run: launch["from"] for run, launch in launches.items()}
-    steps = {start["step"] if start else 0 for start in starts.values()}
-    assert len(steps) == 1, "runs of a batch start at one step"
-    if not any(starts.values()):
-        return Batch.start(configs)
-    states = {run: load(Path(start["file"])) for run, start in starts.items()}
-    return Batch.resume(configs, states, steps.pop())

@@ -20,6 +20,8 @@ class DeltaNet(Mixer):
     Source: Yang et al. 2024, section 3.3; parameters as in flash-linear-attention.
     """
 
+    captures = False  # not seen to work: its triangular solve
+
     def __init__(self, settings: DeltaNetSettings, *, length: int) -> None:
         super().__init__()
         C, K, D = settings.d_model, settings.d_key, settings.d_value

@@ -25,6 +25,8 @@ class GatedDeltaNet(Mixer):
     Source: Yang et al. 2024 (Gated DeltaNet), section 3.4.
     """
 
+    captures = False  # not seen to work: its triangular solve
+
     def __init__(self, settings: GatedDeltaNetSettings, *, length: int) -> None:
         super().__init__()
         C, H, D = settings.d_model, settings.n_heads, settings.d_value

@@ -22,6 +22,9 @@ class Mixer(nn.Module):
     has_maps = False
     """Whether `maps` has something to show: rows that sum to 1 over the past."""
 
+    captures = True
+    """Whether it can be recorded as a CUDA graph."""
+
     @abstractmethod
     def forward(
         self, x: Float[Tensor, "B T C"], read: tuple[int, ...], dtype: torch.dtype

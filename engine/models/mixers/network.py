@@ -46,6 +46,7 @@ class MixerStack(Network):
         if not settings.tied:
             self.lm_head = Table(vocab_size, settings.d_model)
         self.has_maps = all(block.attn.has_maps for block in self.blocks)
+        self.captures = all(block.attn.captures for block in self.blocks)
 
     @property
     def blocks(self) -> list[Block]:

@@ -70,6 +70,8 @@ class Block(nn.Module):
 class RWKV7(Network):
     """RWKV-7 with the parameter names of the published checkpoints."""
 
+    captures = False  # not seen to work: its triangular solve
+
     def __init__(self, settings: RWKV7Settings, *, vocab_size: int, length: int) -> None:
         super().__init__()
         self.settings = settings

@@ -40,7 +40,7 @@ class Universal(GPT):
         super().__init__(settings, vocab_size=vocab_size, length=length)
         if settings.share_mlp:
             self.transformer["shared"] = Block(settings, attends=False)
-        self.loops = settings.n_loops
+        self.n_loops = settings.n_loops
         """How often the stack is run; free to choose after training."""
 
     def make_block(self, layer: int) -> Block:
@@ -53,10 +53,10 @@ class Universal(GPT):
         B, T = tokens.shape
         everywhere, dtype = tuple(range(T)), self.matmul_dtype
         wanted = read if self.savings else everywhere
-        last = (self.loops - 1) * len(self.blocks) + self.sharing.last_source
+        last = (self.n_loops - 1) * len(self.blocks) + self.sharing.last_source
         by_table = self.savings and len(self.embedding) < B
         x, kv = torch.empty(0), None
-        for step in range(self.loops * len(self.blocks)):
+        for step in range(self.n_loops * len(self.blocks)):
             block = self.blocks[step % len(self.blocks)]
             queries = wanted if step >= last else everywhere
             if step == 0 and by_table and not self.sharing.first_keys_are_shared:
@@ -71,7 +71,7 @@ class Universal(GPT):
         """The attention maps of all layers in all loops: row t is where position t looks."""
         everywhere = tuple(range(tokens.shape[1]))
         x, kv, maps = self.embed(tokens), None, list[Tensor]()
-        for step in range(self.loops * len(self.blocks)):
+        for step in range(self.n_loops * len(self.blocks)):
             x, weights, kv = self._attend(self._between(x, step), step, kv, everywhere)
             maps.append(weights)
             x = self._think(x, self.blocks[step % len(self.blocks)])

@@ -31,3 +31,4 @@ def test_the_chart_holds_the_rows_and_the_chance_level():
     lines, rule = spec["layer"]
     assert [each["accuracy"] for each in lines["data"]["values"]] == [0.8, 0.9]
     assert rule["data"]["values"] == [{"chance": 0.2}]
+    assert {layer["encoding"]["y"]["title"] for layer in (lines, rule)} == {"accuracy"}

@@ -6,8 +6,17 @@ from typing import Any
 import pytest
 
 from engine.config.run import RunConfig
+from engine.optim import updates
+from engine.trainer import program
 
 Configure = Callable[..., RunConfig]
+
+
+@pytest.fixture
+def as_on_an_accelerator(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Loops of our own for the CPU, which read numbers on the host, are not used."""
+    for module in (program, updates):
+        monkeypatch.setattr(module, "available", lambda: False)
 
 
 @pytest.fixture

@@ -50,3 +50,16 @@ def test_runs_of_a_batch_equal_the_same_runs_alone(kind: str):
         mine, theirs = alone.state(run), batch.state(run)
         assert all(torch.equal(mine[name], theirs[name]) for name in mine)
     assert curve(together, 0) != curve(together, 1)
+
+
+def test_a_stack_is_looped_as_often_in_training_as_its_settings_say():
+    config_twice = config("universal", seed=0, steps=1)
+    assert config_twice.model.n_loops == 2  # pyright: ignore[reportAttributeAccessIssue]
+    once = config_twice.model_copy(
+        update={"model": config_twice.model.model_copy(update={"n_loops": 1})}
+    )
+    losses = [
+        curve(list(train(Batch.start({0: each}))), 0)[0]["train"]["loss"]
+        for each in (config_twice, once)
+    ]
+    assert losses[0] != losses[1]

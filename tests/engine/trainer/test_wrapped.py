@@ -40,9 +40,9 @@ def test_wrapped_runs_of_a_batch_equal_the_same_runs_alone(
 
 def test_wrappers_that_share_a_program_do_not_touch_each_other(configure: Configure) -> None:
     each = [
-        {"norm_factor": 0.8, "clip_norm": 0.1},
+        {"norm_factor": 0.8, "clip_norm": 0.1, "gradient_noise": 0.05},
         {"gradient_noise": 0.1, "decay_group": "matrices"},
-        {},
+        {"gradient_noise": 0.2},
     ]
     configs = {run: configure(optimizer=optimizer) for run, optimizer in enumerate(each)}
     batch = Batch.start(configs)
@@ -164,5 +164,6 @@ def test_only_programs_and_shapes_keep_wrapped_runs_apart(configure: Configure) 
     assert key(grokfast="ema", grokfast_lamb=5.0, grokfast_alpha=0.5) == key(grokfast="ema")
     assert key(**ma, grokfast_lamb=5.0) == key(**ma)
     assert key(ema_decay=0.5) == key(ema_decay=0.9)
-    free = {"norm_factor": 1.0, "gradient_noise": 0.1, "decay_group": "matrices"}
+    free = {"norm_factor": 1.0, "decay_group": "matrices"}
     assert key(**free, grokfast_window=7, grokfast_lamb=9.0) == key()
+    assert key(gradient_noise=0.1) == key(gradient_noise=0.2) != key()

@@ -87,7 +87,7 @@ def test_sharing_equals_copies_in_values_and_summed_gradients(
 @pytest.mark.parametrize("loops", [1, 2, 5])
 def test_inference_may_run_another_number_of_loops(loops: int, tokens: Tensor):
     model = made(SETTINGS["looped"])
-    model.loops = loops
+    model.n_loops = loops
     expected = unshared(model, loops)(tokens, EVERYWHERE)
     torch.testing.assert_close(model(tokens, EVERYWHERE), expected, rtol=1e-10, atol=1e-10)
     assert len(model.attention(tokens)) == loops

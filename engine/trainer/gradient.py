@@ -1,0 +1,85 @@
+"""How the gradient of all runs is taken on the examples of one update.
+
+Shapes: ``R`` runs.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from engine.trainer.examples import Examples
+from engine.trainer.program import Dropout, Program
+from engine.trainer.weights import Group, Weights
+
+Dropped = Callable[[slice, int], Dropout]
+"""(rows, part of the examples) → what the network is told to leave out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gradient:
+    """What the weights of one step gave on the examples of the next update."""
+
+    loss: Float[Tensor, " R"]
+    accuracy: Float[Tensor, " R"] | None
+    """Only where it was asked for."""
+
+
+def take_gradient(
+    program: Program,
+    weights: Weights,
+    examples: Examples,
+    dropped: Dropped,
+    *,
+    n_parts: int,
+    with_accuracy: bool = False,
+) -> Gradient:
+    """Leave the gradient in `weights`; the examples are taken in `n_parts` parts at most."""
+    found = [
+        _of_group(
+            program,
+            weights,
+            group,
+            examples.of(group.rows),
+            dropped,
+            n_parts=n_parts,
+            with_accuracy=with_accuracy,
+        )
+        for group in weights.groups
+    ]
+    loss, right = (torch.cat(each) for each in zip(*found, strict=True))
+    accuracy = right / examples.n_answers().clamp(min=1) if with_accuracy else None
+    return Gradient(loss, accuracy)
+
+
+def _of_group(
+    program: Program,
+    weights: Weights,
+    group: Group,
+    examples: Examples,
+    dropped: Dropped,
+    *,
+    n_parts: int,
+    with_accuracy: bool,
+) -> tuple[Tensor, Tensor]:
+    """Loss and number of right answers; parts of the examples are taken one by one."""
+    device = weights.gradient.device
+    n_parts = min(n_parts, examples.tokens.shape[1])
+    asked = examples.n_answers().clamp(min=1) if n_parts > 1 else None
+    loss = torch.zeros(1, device=device)
+    right = torch.zeros(1, device=device)
+    for i, part in enumerate(examples.parts(n_parts)):
+        share = None if asked is None else part.n_answers() / asked
+        gradients, part_loss, logits = program.gradients(
+            group.leaves, part, share, dropped(group.rows, i)
+        )
+        rows = (weights.scratch if i else weights.gradient)[group.rows]
+        weights.layout.fill(rows, gradients)
+        if i:
+            weights.gradient[group.rows] += rows
+        loss = loss + part_loss
+        if with_accuracy:
+            right = right + program.n_right(logits, part)
+    return loss, right

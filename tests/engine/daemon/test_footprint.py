@@ -1,0 +1,42 @@
+"""What a batch of runs is expected to take."""
+
+import pytest
+
+from data import task_sizes
+from engine.config import RunConfig, apply
+from engine.config.presets import PRESETS
+from engine.daemon.footprint import Footprint, footprint
+
+NANDA = PRESETS["nanda"].config
+
+
+def of(config: RunConfig) -> Footprint:
+    return footprint(config, task_sizes(config.task))
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_as_many_runs_fit_as_take_no_more_than_is_free(device: str):
+    one = of(NANDA)
+    fits = one.fitting(20 * 10**9, device)
+    assert one.total(fits, device) <= 20 * 10**9 < one.total(fits + 1, device)
+    assert one.fitting(10**6, device) == 0
+
+
+def test_runs_share_their_passes_on_a_processor_and_not_on_an_accelerator():
+    one = of(NANDA)
+    assert one.of_process(11) - one.of_process(10) == one.kept
+    assert one.of_device(11) - one.of_device(10) == one.kept + one.passing
+
+
+def test_parts_of_a_batch_take_less_and_a_window_of_gradients_more():
+    assert of(apply(NANDA, {"training.accumulate": 4})).passing < of(NANDA).passing / 3
+    window = {"optimizer.grokfast": "ma", "optimizer.grokfast_window": 50}
+    assert of(apply(NANDA, window)).kept > 5 * of(NANDA).kept
+
+
+def test_a_run_keeps_its_weights_gradient_scratch_and_moments():
+    config = apply(NANDA, {"training.batch_size": 64})
+    sizes = task_sizes(config.task)
+    n_parameters = config.model.n_parameters(sizes.vocabulary, sizes.length)
+    examples = 8 * 4 * (sizes.examples + sizes.train)
+    assert of(config).kept == 20 * n_parameters + examples
