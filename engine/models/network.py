@@ -24,8 +24,8 @@ class Network(nn.Module):
     has_maps = False
     """Whether `attention` has something to show: rows that sum to 1 over the past."""
 
-    compiles = True
-    """Whether `training.compile` auto may compile its step: kernels of its own may be faster."""
+    has_loops = False
+    """Whether loops compiled for the CPU take the place of the compiler's (see `loops`)."""
 
     captures = True
     """Whether a step of it can be recorded as a CUDA graph."""

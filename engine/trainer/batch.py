@@ -12,6 +12,7 @@ from torch import Tensor
 
 from data import IGNORED, build_task
 from engine.config.run import RunConfig
+from engine.kernels.compiled import available
 from engine.models.build import build_model
 from engine.trainer.capture import Recorder, recorder_for
 from engine.trainer.compiling import decide
@@ -90,8 +91,9 @@ class Batch:
             self.device,
             noise_seeds=[seed_of(each, "order") for each in training],
         )
+        by_loops = network.has_loops and self.device.type == "cpu" and available()
         self.decision = decide(
-            some, self.device.type, network_compiles=network.compiles, has_compiler=has_compiler
+            some, self.device.type, network_compiles=not by_loops, has_compiler=has_compiler
         )
         """Whether the step is compiled, and why."""
         self.program = Program(

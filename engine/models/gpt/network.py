@@ -39,12 +39,16 @@ class GPT(Network):
 
     has_maps = True
 
+    in_one_pass = True
+    """Whether each layer is run once, with nothing added: what `one_layer` takes for granted."""
+
     def __init__(self, settings: DecoderSettings, *, vocab_size: int, length: int) -> None:
         super().__init__()
         C = settings.d_model
         self.settings = settings
         self.length = length
         self._occurring: Occurring | None = None
+        self.has_loops = self.in_one_pass and applies(settings)
         stack: dict[str, nn.Module] = {"wte": Weight(vocab_size, C)}
         if settings.positions == "learned":
             stack["wpe"] = Weight(length, C)
@@ -85,7 +89,7 @@ class GPT(Network):
     def forward(self, tokens: Int[Tensor, "B T"], read: tuple[int, ...]) -> Float[Tensor, "B A V"]:
         """Logits at the positions `read`, which are fixed for all examples."""
         B, T = tokens.shape
-        if self.loops and self.savings and len(self.embedding) < B and applies(self.settings):
+        if self.loops and self.has_loops and self.savings and len(self.embedding) < B:
             return self._one_layer(tokens, read)
         everywhere, last = tuple(range(T)), len(self.blocks) - 1
         wanted = read if self.savings else everywhere

@@ -65,6 +65,8 @@ class Memory(GPT):
     Source: Sukhbaatar et al. 2019; Burtsev et al. 2020; Lample et al. 2019; Wang et al. 2024.
     """
 
+    in_one_pass = False
+
     def __init__(self, settings: MemorySettings, *, vocab_size: int, length: int) -> None:
         self.memories = settings
         super().__init__(settings, vocab_size=vocab_size, length=length)

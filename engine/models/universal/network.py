@@ -35,6 +35,8 @@ class Universal(GPT):
     Source: Dehghani et al. 2019; Wang et al. 2024, appendix E.2; Brandon et al. 2024.
     """
 
+    in_one_pass = False
+
     def __init__(self, settings: UniversalSettings, *, vocab_size: int, length: int) -> None:
         self.sharing = settings
         super().__init__(settings, vocab_size=vocab_size, length=length)
