@@ -44,6 +44,7 @@ class GPT(Network):
         C = settings.d_model
         self.settings = settings
         self.length = length
+        self.compiles = not applies(settings)
         self._occurring: Occurring | None = None
         stack: dict[str, nn.Module] = {"wte": Weight(vocab_size, C)}
         if settings.positions == "learned":
