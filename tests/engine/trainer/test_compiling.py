@@ -58,6 +58,12 @@ def test_a_network_with_kernels_of_its_own_is_not_compiled_by_auto():
     assert decide(chosen(LONG, "always"), "cpu", network_compiles=False).compiled
 
 
+def test_nandas_network_is_left_to_its_own_loops():
+    config = apply(PRESETS["nanda"].config, {"training.device": "cpu"})
+    assert pays(config, "cpu")
+    assert not Batch.start({0: config}).decision.compiled
+
+
 def test_no_demonstration_waits_for_a_compiler():
     for name in ("quick", "no-decay", "plenty", "comparison-small", "composition-small"):
         assert not pays(PRESETS[name].config, "cpu"), name
