@@ -47,7 +47,6 @@ class GPT(Network):
         C = settings.d_model
         self.settings = settings
         self.length = length
-        self.compiles = not applies(settings)
         self._occurring: Occurring | None = None
         self.has_loops = self.in_one_pass and applies(settings)
         stack: dict[str, nn.Module] = {"wte": Weight(vocab_size, C)}

@@ -100,12 +100,6 @@ def test_every_shape_is_compiled_however_many_there_are():
     assert done.returncode == 0, done.stderr
 
 
-def test_a_network_with_loops_of_its_own_is_not_compiled_by_itself():
-    long = apply(PRESETS["nanda"].config, {"training.device": "cpu"})
-    assert decide(long, "cpu").compiled, "the budget alone would have it compiled"
-    assert not Batch.start({0: long}).decision.compiled
-
-
 def test_several_loops_or_memories_take_the_place_of_one_pass():
     assert build_model(GPTSettings(), vocab_size=7, length=3).has_loops
     for settings in (UniversalSettings(n_layers=1), MemorySettings(n_layers=1)):
