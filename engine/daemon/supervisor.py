@@ -193,6 +193,11 @@ class Supervisor:
                 raise NotPossible(f"run {run_id} is {row['state']}; stop it first, then delete it")
             self._remove(run_id)
 
+    @property
+    def device(self) -> str:
+        """What `auto` trains on here: "cuda" or "cpu"."""
+        return "cuda" if self._fleet.machine.n_gpus else "cpu"
+
     def slots(self) -> dict[str, Any]:
         """How many workers may run at once, how many do, and which runs wait."""
         with self._mutex:
@@ -200,7 +205,7 @@ class Supervisor:
         return {
             "total": machine.n_gpus or machine.n_cores,
             "busy": len(busy),
-            "device": "cuda" if machine.n_gpus else "cpu",
+            "device": self.device,
             "queued": [row["run_id"] for row in self._store.queued()],
             "threads": machine.n_cores,
         }

@@ -1,6 +1,7 @@
 """The launch page: presets, live validation, cost, links, and runs that start."""
 
 from engine import PRESETS, Lab, settings_of
+from engine.daemon.processes import n_gpus
 from tests.app.views.conftest import TINY, OpenPage
 
 
@@ -60,6 +61,18 @@ def test_a_setting_out_of_range_is_told_beside_its_field_and_nothing_can_be_laun
     assert app.button(key="launch").disabled
     app.number_input(key="task.p/0").set_value(59).run()
     assert not app.button(key="launch").disabled
+
+
+def test_what_this_machine_or_an_upload_cannot_give_cannot_be_launched(page: OpenPage):
+    for address, sentence in (
+        ({"training.device": "cuda"}, "which has no CUDA device"),
+        ({"task.kind": "triples", "task.phi": "9"}, "phi must be at most"),
+    ):
+        if n_gpus() and "training.device" in address:
+            continue
+        app = page(**address)
+        assert sentence in texts(app.error).replace("\\", "")
+        assert app.button(key="launch").disabled
 
 
 def test_what_differs_from_the_preset_is_listed_and_in_the_address(page: OpenPage):
