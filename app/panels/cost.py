@@ -7,13 +7,13 @@ from app.words import count, duration, pace, percent, plain, size
 from engine import Lab, LabError, RunConfig, differences
 
 
-def cost(lab: Lab, config: RunConfig, seeds: int) -> None:
-    """Predicted size, memory, rate and duration of a launch."""
+def cost(lab: Lab, config: RunConfig, seeds: int) -> bool:
+    """Predicted size, memory, rate and duration of a launch; whether it can be had here."""
     try:
         predicted = lab.estimate(config, seeds=seeds)
     except LabError as error:
-        st.warning(plain(error), icon=":material/calculate:")
-        return
+        st.error(plain(error), icon=":material/error:")
+        return False
     rate, seconds = predicted.get("steps_per_second"), predicted.get("seconds")
     lines = [
         f"**{count(predicted.get('examples'))}** examples: "
@@ -38,6 +38,7 @@ def cost(lab: Lab, config: RunConfig, seeds: int) -> None:
     if seeds > 1:
         lines.append(f"{seeds} seeds train at once, spread over the free workers")
     st.markdown("\n".join(f"- {line}" for line in lines))
+    return True
 
 
 def changes(config: RunConfig, base: RunConfig, preset: str) -> None:

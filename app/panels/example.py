@@ -12,13 +12,16 @@ from engine import Lab, LabError, RunConfig, parse_config
 Row = dict[str, Any]
 
 
-def example(lab: Lab, config: RunConfig) -> None:
-    """Rows as the network reads them, the answers after the position where they are read."""
+def example(lab: Lab, config: RunConfig) -> bool:
+    """Rows as the network reads them, the answers after the position where they are read.
+
+    Says whether there are any: a draw may leave too little.
+    """
     try:
         found = session.example(lab, config)
     except LabError as error:
-        st.warning(plain(error), icon=":material/dataset:")
-        return
+        st.error(plain(error), icon=":material/error:")
+        return False
     st.caption(
         f"A uniform guess is right in {percent(found['chance'])} of cases, the most frequent "
         f"answer in {percent(found['majority'])}."
@@ -26,6 +29,7 @@ def example(lab: Lab, config: RunConfig) -> None:
     with st.expander("What is asked", key="example"):
         st.markdown("\n".join(f"- {_line(row)}" for row in found["rows"]))
         st.caption(f"Drawn with seed {found['seed']}: what the first run is given.")
+    return True
 
 
 def asked(lab: Lab, run: Mapping[str, Any]) -> None:

@@ -70,9 +70,11 @@ def _pane(
         tags, notes = _described()
         for sentence in homeless:
             st.error(plain(sentence), icon=":material/error:")
+        possible = False
         if config is not None:
-            cost.cost(session.lab(), config, seeds)
-            example.example(session.lab(), config)
+            # what cannot be had is told once: its rows could not be drawn either
+            possible = cost.cost(session.lab(), config, seeds)
+            possible = possible and example.example(session.lab(), config)
             cost.changes(config, draft.base, draft.preset)
         else:
             st.warning(_to_mend([p for p in problems if p not in homeless]))
@@ -80,7 +82,7 @@ def _pane(
             "Launch" if seeds == 1 else f"Launch {seeds} runs",
             type="primary",
             icon=":material/play_arrow:",
-            disabled=config is None,
+            disabled=not possible,
             width="stretch",
             key="launch",
         ):

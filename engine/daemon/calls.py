@@ -7,6 +7,7 @@ from typing import Any
 import pyarrow as pa
 
 from engine.config import RunConfig, parse_config
+from engine.daemon import refusals
 from engine.daemon.estimate import estimate
 from engine.daemon.example import example
 from engine.daemon.exporting import export_network
@@ -94,7 +95,9 @@ class Calls:
     ) -> list[int]:
         if not 1 <= seeds <= MOST_SEEDS:
             raise SettingsError(f"seeds must lie between 1 and {MOST_SEEDS}, got {seeds}")
-        configs = [c.model_dump(mode="json") for c in seeded(parse_config(config), seeds)]
+        first = parse_config(config)
+        refusals.check(first)
+        configs = [c.model_dump(mode="json") for c in seeded(first, seeds)]
         return self._supervisor.launch(configs, name=name, tags=tags, notes=notes)
 
     def _estimate(self, *, config: Mapping[str, Any], seeds: int) -> dict[str, Any]:

@@ -2,20 +2,20 @@
 
 from engine.config import RunConfig
 from engine.daemon.scheduler import Machine
-from engine.errors import NotPossible
+from engine.errors import SettingsError
 
 
 def device_of(config: RunConfig, machine: Machine) -> str:
     """What the run asks for, or for `auto` the best that there is.
 
     Raises:
-        NotPossible: it would wait for ever.
+        SettingsError: this machine has no such device; the run would wait for ever.
     """
     wanted = config.training.device
     if wanted == "cuda" and not machine.n_gpus:
-        raise NotPossible(
-            "training.device is 'cuda', but this machine has no GPU that torch could use; "
-            "choose auto or cpu"
+        raise SettingsError(
+            "training.device must be auto or cpu on this machine, which has no CUDA device, got "
+            "cuda"
         )
     return wanted if wanted != "auto" else "cuda" if machine.n_gpus else "cpu"
 
@@ -24,7 +24,7 @@ def cpu_slots(config: RunConfig, machine: Machine) -> int | None:
     """How many workers of such runs the CPU carries at once; None where they take a GPU.
 
     Raises:
-        NotPossible: as `device_of`.
+        SettingsError: as `device_of`.
     """
     if device_of(config, machine) == "cuda":
         return None

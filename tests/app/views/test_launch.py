@@ -1,6 +1,7 @@
 """The launch page: presets, live validation, cost, links, and runs that start."""
 
 from engine import PRESETS, Lab, settings_of
+from engine.daemon.processes import n_gpus
 from tests.app.views.conftest import TINY, OpenPage
 
 
@@ -66,6 +67,18 @@ def test_a_problem_in_a_folded_field_is_told_beside_the_launch_button(page: Open
     app = page(**{"optimizer.betas": "0.9"})
     assert "optimizer.betas takes 2 values" in texts(app.warning).replace("\\", "")
     assert app.button(key="launch").disabled
+
+
+def test_what_this_machine_or_an_upload_cannot_give_cannot_be_launched(page: OpenPage):
+    for address, sentence in (
+        ({"training.device": "cuda"}, "which has no CUDA device"),
+        ({"task.kind": "triples", "task.phi": "9"}, "phi must be at most"),
+    ):
+        if n_gpus() and "training.device" in address:
+            continue
+        app = page(**address)
+        assert sentence in texts(app.error).replace("\\", "")
+        assert app.button(key="launch").disabled
 
 
 def test_what_differs_from_the_preset_is_listed_and_in_the_address(page: OpenPage):

@@ -12,6 +12,7 @@ import pytest
 from engine import (
     InvalidConfig,
     Lab,
+    LabError,
     NotPossible,
     QueryRefused,
     RunConfig,
@@ -20,6 +21,7 @@ from engine import (
     apply,
     connect,
 )
+from engine.daemon.processes import n_gpus
 from engine.home import Home
 from tests.processes import daemon_pid, worker_pids
 
@@ -43,6 +45,37 @@ def until(claim: Callable[[], Any], seconds: float = 30.0) -> Any:
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.02)
     return answer
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        pytest.param(
+            {"training.device": "cuda"},
+            "training.device must be auto or cpu on this machine",
+            marks=pytest.mark.skipif(n_gpus() > 0, reason="this machine has a CUDA device"),
+        ),
+        ({"task.kind": "triples", "task.phi": 9}, "phi must be at most 3"),
+        ({"task.kind": "table", "task.train_fraction": 0.01}, "train_fraction must leave at"),
+        ({"task.kind": "table", "task.sha256": "a" * 64}, "no upload is kept under sha256 aaa"),
+        (
+            {
+                "task.kind": "search",
+                "task.n_entities": 100,
+                "task.n_attributes": 1,
+                "task.n_values": 2,
+                "task.shown_share": 0.5,
+            },
+            "no hard query",
+        ),
+    ],
+)
+def test_what_cannot_be_given_is_refused_before_anything_is_queued(
+    lab: Lab, changes: dict[str, Any], sentence: str
+):
+    with pytest.raises(LabError, match=sentence):
+        lab.launch(apply(TINY, changes))
+    assert lab.runs() == []
 
 
 def state(lab: Lab, run: int) -> str:

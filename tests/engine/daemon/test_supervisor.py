@@ -6,7 +6,7 @@ import pytest
 
 from engine.config import RunConfig
 from engine.daemon.demands import Asked, promise
-from engine.errors import NotPossible, RunNotFound
+from engine.errors import NotPossible, RunNotFound, SettingsError
 from engine.home import Home
 from tests.engine.daemon.ward import ENDLESS, Ward
 
@@ -163,7 +163,7 @@ def test_a_worker_that_cannot_start_is_failed_with_its_last_words(ward: Ward):
 
 
 def test_a_run_for_a_gpu_that_is_not_there_is_refused_and_never_waits(ward: Ward):
-    with pytest.raises(NotPossible, match="'cuda', but this machine has no GPU"):
+    with pytest.raises(SettingsError, match="which has no CUDA device"):
         ward.launch(settings={"training.device": "cuda"})
     assert ward.store.runs() == []
     config = RunConfig().model_dump(mode="json")

@@ -297,3 +297,18 @@ def test_a_journal_read_in_any_pieces_gives_the_same_rows_and_markers(
         seen.append(json.dumps([rows.to_pylist(), markers]))
         store.delete_run(run_id)
     assert seen[0] == seen[1]
+
+
+def test_every_held_out_split_gets_markers_and_probes_of_memory_get_none(
+    store: Store, record: Record
+):
+    run = record()
+    for step in range(1, 9):
+        right = {"accuracy": 1.0 if step > 3 else 0.1, "loss": 1.0}
+        splits = ("train_ood", "test_id", "atomic_id")
+        values = {"train": {"accuracy": 1.0, "loss": 0.1}} | dict.fromkeys(splits, right)
+        run.write(journal.metrics_line(step, values))
+    store.ingest(run.run_id, run.folder.path)
+    (row,) = store.runs([run.run_id])
+    grokked = {marker["split"] for marker in row["markers"] if marker["kind"] == "grokked"}
+    assert grokked == {"train_ood", "test_id"}
