@@ -37,10 +37,10 @@ def _cores(options: Options) -> list[Row]:
     return cores(options)
 
 
-def _recording(options: Options) -> list[Row]:  # noqa: ARG001
+def _recording(options: Options) -> list[Row]:
     from engine.bench.recording import recording
 
-    return recording()
+    return recording(options)
 
 
 def _store(options: Options) -> list[Row]:  # noqa: ARG001

@@ -3,13 +3,16 @@
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import torch
 
+from engine.bench.machine import pick
+from engine.bench.options import Options
+from engine.bench.progress import say
 from engine.config import RunConfig, apply
 from engine.config.presets import PRESETS
 from engine.home import Home
@@ -18,7 +21,9 @@ from engine.worker.lock import RunLock
 from engine.worker.recorder import Recorder
 from engine.worker.session import Session
 
-ROUNDS = 3
+WARM_STEPS = 5
+ON_CUDA = 20
+"""A stretch is so many times as long there, where steps are so much shorter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,20 +41,28 @@ STRETCHES = (
 )
 
 
-def recording() -> list[dict[str, Any]]:
+def recording(options: Options) -> list[dict[str, Any]]:
     """One row a stretch: both rates, and the median over rounds of recorded ÷ bare.
 
     The rounds of both kinds alternate within one process, so that a machine that slows down
     slows both. The recorded half journals, evaluates, snapshots and checkpoints to a disk.
     """
-    torch.set_num_threads(1)
-    return [_row(stretch) for stretch in STRETCHES]
+    torch.set_num_threads(options.threads)
+    return [_row(stretch, options) for stretch in STRETCHES]
 
 
-def _row(stretch: Stretch) -> dict[str, Any]:
-    budget = {"training.steps": stretch.first + stretch.n_steps, "training.device": "cpu"}
-    config = apply(PRESETS[stretch.preset].config, budget)
-    pairs = [(_bare(config, stretch), _recorded(config, stretch)) for _ in range(ROUNDS)]
+def _row(stretch: Stretch, options: Options) -> dict[str, Any]:
+    device = pick(options.device)
+    if device.type == "cuda":
+        stretch = replace(stretch, n_steps=stretch.n_steps * ON_CUDA)
+    say(f"recording: {stretch.preset}, {options.rounds} rounds")
+    changes = {
+        "training.steps": stretch.first + stretch.n_steps,
+        "training.device": device.type,
+        "training.threads": options.threads,
+    }
+    config = apply(PRESETS[stretch.preset].config, changes)
+    pairs = [(_bare(config, stretch), _recorded(config, stretch)) for _ in range(options.rounds)]
     return {
         "preset": stretch.preset,
         "from_step": stretch.first,
@@ -76,17 +89,24 @@ def _rate(train: Callable[[], object], n_steps: int) -> Rate:
 
 
 def _batch(config: RunConfig, stretch: Stretch) -> Batch:
+    """A run at the stretch's first step, warm where it has steps before that."""
     fresh = Batch.start({1: config})
-    batch = Batch.resume({1: config}, {1: fresh.state(1)}, stretch.first)
-    batch.advance(5)
-    return Batch.resume({1: config}, {1: batch.state(1)}, stretch.first)
+    before = min(WARM_STEPS, stretch.first)
+    batch = Batch.resume({1: config}, {1: fresh.state(1)}, stretch.first - before)
+    if before:
+        batch.advance(before)
+        batch.diverged()  # waits for the device
+    return batch
 
 
 def _bare(config: RunConfig, stretch: Stretch) -> Rate:
     batch = _batch(config, stretch)
-    rate = _rate(lambda: batch.advance(stretch.n_steps), stretch.n_steps)
-    assert not batch.diverged()
-    return rate
+
+    def train() -> None:
+        batch.advance(stretch.n_steps)
+        assert not batch.diverged()
+
+    return _rate(train, stretch.n_steps)
 
 
 def _recorded(config: RunConfig, stretch: Stretch) -> Rate:
@@ -94,5 +114,5 @@ def _recorded(config: RunConfig, stretch: Stretch) -> Rate:
         run = Home(Path(folder)).create().run(1).create()
         recorder = Recorder(run, RunLock(run.lock), attempt=1)
         batch = _batch(config, stretch)
-        session = Session(batch, {1: recorder}, checkpoint_seconds=10, terminated=lambda: False)
+        session = Session(batch, {1: recorder}, checkpoint_seconds=10.0, terminated=lambda: False)
         return _rate(session.run, stretch.n_steps)

@@ -123,6 +123,7 @@ class FactsLoop(PeerLoop):
         labels = torch.full_like(tokens, IGNORED)
         labels[:, list(task.read_at)] = torch.from_numpy(task.splits["train"].targets)
         self._first = (tokens[:LOSS_ROWS].to(device), labels[:LOSS_ROWS].to(device))
+        self._n_classes = task.n_classes
         rows = TensorDataset(tokens, labels)
         self._loader = DataLoader(
             rows, sampler=RandomSampler(rows), batch_size=config.training.batch_size
@@ -149,11 +150,11 @@ class FactsLoop(PeerLoop):
                 self.network.zero_grad()
                 yield
 
-    def _loss(self, tokens: Tensor, labels: Tensor) -> Tensor:
-        logits = self.network(tokens)
+    def _loss(self, tokens: Tensor, labels: Tensor, n_classes: int | None = None) -> Tensor:
+        logits = self.network(tokens)[..., :n_classes]
         return F.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=IGNORED)
 
     @torch.no_grad()
     def loss(self) -> float:
         """On the first rows of the training split."""
-        return self._loss(*self._first).item()
+        return self._loss(*self._first, self._n_classes).item()

@@ -113,6 +113,7 @@ class GrokfastLoop(PeerLoop):
             for name in ("train", "test")
         )
         self._first = self._train[:, :LOSS_ROWS]
+        self._n_classes = task.n_classes
         self.period = -(-self._train.shape[1] // self._batch_size)
         self.history: list[tuple[float, float]] = []
         super().__init__(network, config, device)
@@ -155,4 +156,5 @@ class GrokfastLoop(PeerLoop):
     @torch.no_grad()
     def loss(self) -> float:
         """On the first rows of the training split."""
-        return F.cross_entropy(self._logits(self._first), self._first[-1]).item()
+        logits = self._logits(self._first)[:, : self._n_classes]
+        return F.cross_entropy(logits, self._first[-1]).item()

@@ -49,7 +49,11 @@ class PeerLoop(ABC):
 
     @abstractmethod
     def loss(self) -> float:
-        """Loss in nats on the first training rows, of the weights as they are."""
+        """Loss in nats on the first training rows, of the weights as they are.
+
+        Logits of tokens that are no answer are dropped, as the engine drops them in training;
+        a loop that trains on all of them is not judged by what it gains there.
+        """
 
     def train(self, n_steps: int, *, evaluate: bool) -> None:
         """Make some updates, as the peer does or without any evaluation, and wait for them."""

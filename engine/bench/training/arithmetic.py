@@ -37,6 +37,12 @@ def set_arithmetic(precision: str, device: torch.device) -> None:
         torch.backends.cuda.matmul.fp32_precision = "tf32" if precision == "tf32" else "ieee"
 
 
+def wait(device: torch.device) -> None:
+    """Until the device has done all that it was given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
 @dataclass(frozen=True, slots=True)
 class Product:
     """A matrix product (m, k) × (k, n)."""
@@ -63,8 +69,7 @@ class Product:
             set_arithmetic(precision, device)
             for _ in range(times):
                 torch.mm(a, b, out=out)
-            if device.type == "cuda":
-                torch.cuda.synchronize(device)
+            wait(device)
 
         return Arm(multiply, share=SHARE)
 

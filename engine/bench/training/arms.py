@@ -10,7 +10,7 @@ from data import TaskData, build_task
 from engine.bench.options import chosen
 from engine.bench.peers import gpt2
 from engine.bench.peers.loop import PeerLoop, Weights
-from engine.bench.training.arithmetic import precisions, set_arithmetic
+from engine.bench.training.arithmetic import precisions, set_arithmetic, wait
 from engine.bench.training.rounds import Arm
 from engine.bench.training.settings import MakeLoop, Setting
 from engine.config import RunConfig, apply
@@ -137,6 +137,7 @@ class Contest:
         def steps(n_steps: int) -> None:
             set_arithmetic(precision, self.device)
             drive(n_steps)
+            wait(self.device)
 
         return Contender(Arm(steps, warm=True), precision, batch.n_parameters, loss)
 

@@ -11,7 +11,7 @@ from data import task_sizes
 from engine.bench.machine import free_bytes, n_cores, pick
 from engine.bench.options import Options, chosen
 from engine.bench.progress import say
-from engine.bench.training.arithmetic import precisions, set_arithmetic
+from engine.bench.training.arithmetic import precisions, set_arithmetic, wait
 from engine.bench.training.arms import EAGER, PEERS, advancing, endless
 from engine.bench.training.process import Trainee, together
 from engine.bench.training.rounds import Arm, Rates, alternate, rounded
@@ -138,6 +138,7 @@ def _program(config: RunConfig, size: int, device: torch.device) -> Arm:
     def steps(n_steps: int) -> None:
         set_arithmetic(config.training.precision, device)
         drive(n_steps)
+        wait(device)
 
     return Arm(steps, warm=True)
 
