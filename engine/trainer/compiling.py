@@ -2,7 +2,7 @@
 
 It is made from the configuration, the kind of device and whether the machine can compile at all;
 never from what has been compiled already, from batch mates or from a measured rate. So a run's
-numbers are the same warm or cold. Figures and reasons: docs/decisions/0013. No torch here.
+numbers are the same warm or cold. Figures and reasons: docs/decisions/0014. No torch here.
 """
 
 from dataclasses import dataclass
