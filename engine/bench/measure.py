@@ -55,6 +55,12 @@ def _presets(options: Options) -> list[Row]:
     return presets(options)
 
 
+def _precision(options: Options) -> list[Row]:  # noqa: ARG001
+    from engine.bench.training.precision import precision
+
+    return precision()
+
+
 def _sweep(options: Options) -> list[Row]:
     from engine.bench.lab.sweep import sweep
 
@@ -71,11 +77,12 @@ MEASUREMENTS: Mapping[str, Measurement] = MappingProxyType(
         "store": _store,
         "presets": _presets,
         "sweep": _sweep,
+        "precision": _precision,
     }
 )
 """By name, in the order in which they are taken."""
 
-ON_DEMAND: tuple[str, ...] = ("sweep",)
+ON_DEMAND: tuple[str, ...] = ("sweep", "precision")
 """Too long for every day: taken when they are named, or with `--all`."""
 
 

@@ -38,11 +38,17 @@ class Outcome:
     test_accuracy: float
 
 
-def precision(precisions: Sequence[str] = (BASE, "bfloat16")) -> list[dict[str, Any]]:
-    """One row a precision: quartiles of the markers, and how they compare with float32."""
+def precision(n_seeds: int = SEEDS, *, steps: int | None = None) -> list[dict[str, Any]]:
+    """One row a precision: quartiles of the markers, and how they compare with float32.
+
+    On a CPU tf32 is float32. `steps` shortens the preset's budget.
+    """
     torch.set_num_threads(1)
+    precisions = (BASE, "bfloat16")
+    budget = {} if steps is None else {"training.steps": str(steps)}
     outcomes = {
-        each: [outcome(_config(each, seed)) for seed in range(SEEDS)] for each in precisions
+        each: [outcome(apply(_config(each, seed), budget)) for seed in range(n_seeds)]
+        for each in precisions
     }
     return [_row(each, outcomes[each], outcomes[BASE]) for each in precisions]
 
@@ -102,9 +108,11 @@ def _row(each: str, found: Sequence[Outcome], base: Sequence[Outcome]) -> dict[s
             for one, other in zip(found, base, strict=True)
             if (ours := getattr(one, kind)) and (theirs := getattr(other, kind))
         ]
+        row[kind] = len(reached)
+        if len(pairs) < 2:
+            continue
         ours, theirs = zip(*pairs, strict=True)
         row |= {
-            f"{kind}": len(reached),
             f"{kind}_quartiles": [round(q) for q in quantiles(reached, n=4)],
             f"{kind}_to_{BASE}": round(math.exp(median(a - b for a, b in pairs)), 3),
             f"{kind}_seed_noise": round(math.exp(stdev(theirs)), 3),
