@@ -1,6 +1,6 @@
 """A sweep and a preset through the whole lab, on a home of their own."""
 
-import os
+import tempfile
 from pathlib import Path
 
 import psutil
@@ -20,6 +20,12 @@ from engine.home import ENVIRONMENT
 from engine.trainer.shape import shape_key
 
 TINY = {"task.p": 11, "model.d_model": 16, "model.d_mlp": 32, "training.steps": 40}
+
+
+@pytest.fixture(autouse=True)
+def homes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Measurements make their homes where this test alone looks."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
 
 
 @pytest.fixture
@@ -43,32 +49,30 @@ def test_a_sweep_varies_both_settings_and_its_runs_can_share_a_program():
 
 
 @pytest.mark.usefixtures("tiny")
-def test_a_sweep_runs_to_its_end_and_leaves_nothing_behind():
-    before = _of_labs()
+def test_a_sweep_runs_to_its_end_and_leaves_nothing_behind(tmp_path: Path):
     (row,) = sweep(Options(grid=2, device="cpu"))
     assert (row["grid"], row["runs"], row["ended"]) == ("2 × 2", 4, "4 finished")
     assert row["run_steps"] == 4 * 40
     assert 0 <= row["grokked"] <= row["memorised"] <= 4
     assert row["seconds"] > 0
-    assert _of_labs() <= before
+    assert _of_labs(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []
 
 
-def test_runs_of_a_measurement_that_is_broken_off_end_with_it(tiny: RunConfig):
+def test_runs_of_a_measurement_that_is_broken_off_end_with_it(tiny: RunConfig, tmp_path: Path):
     long = apply(tiny, {"training.steps": 10_000_000, "training.device": "cpu"})
-    before = _of_labs()
-    homes: list[Path] = []
 
     def interrupted() -> None:
         with temporary_lab() as lab:
             lab.launch(long)
             lab.launch(long)
-            homes.append(lab.home.path)
+            assert _of_labs(tmp_path)
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         interrupted()
-    assert not homes[0].exists()
-    assert _of_labs() <= before
+    assert _of_labs(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_lab_on_another_machine_is_not_measured_by_mistake(monkeypatch: pytest.MonkeyPatch):
@@ -92,14 +96,14 @@ def test_a_sweep_is_only_run_when_it_is_asked_for():
     assert set(ON_DEMAND) < set(MEASUREMENTS)
 
 
-def _of_labs() -> set[int]:
-    """Processes that work in a measurement's home."""
-    found: set[int] = set()
+def _of_labs(folder: Path) -> list[int]:
+    """Processes that work in a home in this folder."""
+    found: list[int] = []
     for process in psutil.process_iter():
         try:
             home = process.environ().get(ENVIRONMENT, "")
         except psutil.Error:
             continue
-        if Path(home).parent.name.startswith("lab-") and process.pid != os.getpid():
-            found.add(process.pid)
+        if folder in Path(home).parents:
+            found.append(process.pid)
     return found
