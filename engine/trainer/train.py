@@ -111,7 +111,7 @@ class _Turn:
     def _distance(self, run: int) -> float:
         now, then = self._now.get(run, {}), self._then.get(run, {})
         return max(
-            (abs(now[split] - then[split]) for split in now.keys() & then.keys()), default=0
+            (abs(now[split] - then[split]) for split in now.keys() & then.keys()), default=0.0
         )
 
 
