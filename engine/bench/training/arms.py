@@ -15,6 +15,7 @@ from engine.bench.training.rounds import Arm
 from engine.bench.training.settings import MakeLoop, Setting
 from engine.config import RunConfig, apply
 from engine.trainer.batch import Batch
+from engine.trainer.compiling import pays
 from engine.trainer.events import Diverged, Event, Finished, Progress
 from engine.trainer.train import train
 
@@ -146,8 +147,13 @@ class Contest:
 
 
 def endless(config: RunConfig, *, device: torch.device, threads: int) -> RunConfig:
-    """The same run on a device, with a budget that no measurement exhausts."""
+    """The same run on a device, with a budget that no measurement exhausts.
+
+    Its step is compiled where that of the run itself would be, whose budget is another.
+    """
     changes = {"device": device.type, "threads": threads, "steps": 10_000_000}
+    if config.training.compile == "auto" and not pays(config, device.type):
+        changes["compile"] = "never"
     return apply(config, {f"training.{name}": value for name, value in changes.items()})
 
 

@@ -96,7 +96,7 @@ SETTINGS: Mapping[str, Setting] = MappingProxyType(
             evaluates=False,
         ),
         "quick": Setting(
-            "addition mod 59, 60 %, full batch 2,088 × 3; 1 layer, 64 / 4 / 256",
+            "addition mod 59, 60 %, full batch 2,088 × 3; 1 layer, 64 / 4 / 128",
             PRESETS["quick"].config,
             NandaLoop,
             _NANDA,

@@ -20,13 +20,14 @@ SMALL = {
     "model.d_mlp": 48,
     "training.batch_size": 64,
 }
+HERE = {"training.device": "cpu", "training.compile": "never"}
 
 
 def small(name: str) -> Setting:
-    """A setting that a test can train; the published GPT's is cut down, others are as they are."""
+    """A setting that a test can train: the published GPT's is cut down, and none is compiled."""
     setting = SETTINGS[name]
     changes = SMALL | {"training.precision": "float32"} if name == "composition-paper" else {}
-    return replace(setting, config=apply(setting.config, changes | {"training.device": "cpu"}))
+    return replace(setting, config=apply(setting.config, changes | HERE))
 
 
 @pytest.fixture(params=list(SETTINGS))
