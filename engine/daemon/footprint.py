@@ -84,4 +84,5 @@ def _kept(model: ModelSettings) -> int:
     """Numbers that a token of an example keeps for the backward pass, over all layers."""
     width = getattr(model, "d_mlp", 4 * model.d_model)
     loops = getattr(model, "n_loops", 1)
-    return loops * model.n_layers * (_ACTIVATIONS * model.d_model + 2 * width)
+    every_layer = loops * model.n_layers * (_ACTIVATIONS * model.d_model + 2 * width)
+    return every_layer + getattr(model, "mixers_kept", 0)

@@ -82,18 +82,25 @@ class Mamba(StateSpace):
         self.length = length
 
     def start(self, name: str, parameter: Tensor, generator: torch.Generator) -> Tensor:
-        """Initial values of one parameter. Source: Gu and Dao 2023, section 3.6."""
-        settings, scale = self.settings, self.settings.init_scale
-        if name.endswith(("norm.weight", "norm_f.weight", ".D")):
-            return torch.ones(parameter.shape)
-        if name.endswith("A_log"):
-            return torch.arange(1.0, settings.d_state + 1).log().expand(parameter.shape)
-        if name.endswith("dt_proj.bias"):
-            return time_steps(settings.d_inner, generator)
-        if "conv1d" in name:
-            return uniform(parameter, settings.d_conv**-0.5, generator)
-        if name.endswith("embeddings.weight"):
-            return 0.02 * scale * torch.randn(parameter.shape, generator=generator)
-        if name.endswith("out_proj.weight"):
-            scale = scale * settings.n_layers**-0.5
-        return uniform(parameter, scale * parameter.shape[-1] ** -0.5, generator)
+        """See `StateSpace.start`."""
+        return start(name, parameter, self.settings, generator)
+
+
+def start(
+    name: str, parameter: Tensor, settings: MambaSettings, generator: torch.Generator
+) -> Tensor:
+    """Initial values of one parameter. Source: Gu and Dao 2023, section 3.6."""
+    scale = settings.init_scale
+    if name.endswith(("norm.weight", "norm_f.weight", ".D")):
+        return torch.ones(parameter.shape)
+    if name.endswith("A_log"):
+        return torch.arange(1.0, settings.d_state + 1).log().expand(parameter.shape)
+    if name.endswith("dt_proj.bias"):
+        return time_steps(settings.d_inner, generator)
+    if "conv1d" in name:
+        return uniform(parameter, settings.d_conv**-0.5, generator)
+    if name.endswith("embeddings.weight"):
+        return 0.02 * scale * torch.randn(parameter.shape, generator=generator)
+    if name.endswith("out_proj.weight"):
+        scale = scale * settings.n_layers**-0.5
+    return uniform(parameter, scale * parameter.shape[-1] ** -0.5, generator)

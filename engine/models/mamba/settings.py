@@ -46,12 +46,23 @@ class MambaSettings(Settings):
         """Numbers kept for each token besides the stream's, halved; sizes the memory."""
         return self.d_inner * (4 + self.d_state)
 
-    def n_parameters(self, vocab_size: int, length: int) -> int:  # noqa: ARG002
-        """How many numbers are trained."""
+    @property
+    def mixer_parameters(self) -> int:
+        """How many numbers one mixer trains."""
         C, D, N, R = self.d_model, self.d_inner, self.d_state, self.d_time_step
         projections = 2 * C * D + D * (R + 2 * N) + R * D + D + D * C
-        layer = C + projections + D * (self.d_conv + 1) + D * N + D
-        return self.n_layers * layer + C + vocab_size * C * (1 if self.tied else 2)
+        return projections + D * (self.d_conv + 1) + D * N + D
+
+    def mixer_products(self, length: int, n_read: int) -> int:
+        """Multiply-adds of one mixer's products for one example, asked at `n_read` positions."""
+        C, D, N, R = self.d_model, self.d_inner, self.d_state, self.d_time_step
+        return length * (2 * C * D + D * (R + 2 * N) + R * D) + n_read * (D * N + D * C)
+
+    def n_parameters(self, vocab_size: int, length: int) -> int:  # noqa: ARG002
+        """How many numbers are trained."""
+        C = self.d_model
+        layers = self.n_layers * (C + self.mixer_parameters)
+        return layers + C + vocab_size * C * (1 if self.tied else 2)
 
     def flops_per_example(self, vocab_size: int, length: int, n_read: int) -> int:
         """Operations that one more example costs a training step.
@@ -60,11 +71,7 @@ class MambaSettings(Settings):
         the forward), for a batch that outnumbers the vocabulary: the first layer's input
         projection is then shared by all examples, and only `n_read` positions are read out.
         """
-        C, D, N, R = self.d_model, self.d_inner, self.d_state, self.d_time_step
-        total = n_read * C * vocab_size
-        for layer in range(self.n_layers):
-            rows = n_read if layer == self.n_layers - 1 else length
-            total += length * (D * (R + 2 * N) + R * D) + rows * (D * N + D * C)
-            if layer > 0:
-                total += length * 2 * C * D
+        total = n_read * self.d_model * vocab_size
+        total += (self.n_layers - 1) * self.mixer_products(length, length)
+        total += self.mixer_products(length, n_read) - length * 2 * self.d_model * self.d_inner
         return 6 * total

@@ -103,18 +103,25 @@ class Mamba2(StateSpace):
         self.length = length
 
     def start(self, name: str, parameter: Tensor, generator: torch.Generator) -> Tensor:
-        """Initial values of one parameter. Source: Dao and Gu 2024, and their code."""
-        settings, scale = self.settings, self.settings.init_scale
-        if name.endswith(("norm.weight", "norm_f.weight", ".D")):
-            return torch.ones(parameter.shape)
-        if name.endswith("A_log"):
-            return (1 + 15 * torch.rand(parameter.shape, generator=generator)).log()
-        if name.endswith("dt_bias"):
-            return time_steps(settings.n_heads, generator)
-        if "conv1d" in name:
-            return uniform(parameter, settings.d_conv**-0.5, generator)
-        if name.endswith("embeddings.weight"):
-            return 0.02 * scale * torch.randn(parameter.shape, generator=generator)
-        if name.endswith("out_proj.weight"):
-            scale = scale * settings.n_layers**-0.5
-        return uniform(parameter, scale * parameter.shape[-1] ** -0.5, generator)
+        """See `StateSpace.start`."""
+        return start(name, parameter, self.settings, generator)
+
+
+def start(
+    name: str, parameter: Tensor, settings: Mamba2Settings, generator: torch.Generator
+) -> Tensor:
+    """Initial values of one parameter. Source: Dao and Gu 2024, and their code."""
+    scale = settings.init_scale
+    if name.endswith(("norm.weight", "norm_f.weight", ".D")):
+        return torch.ones(parameter.shape)
+    if name.endswith("A_log"):
+        return (1 + 15 * torch.rand(parameter.shape, generator=generator)).log()
+    if name.endswith("dt_bias"):
+        return time_steps(settings.n_heads, generator)
+    if "conv1d" in name:
+        return uniform(parameter, settings.d_conv**-0.5, generator)
+    if name.endswith("embeddings.weight"):
+        return 0.02 * scale * torch.randn(parameter.shape, generator=generator)
+    if name.endswith("out_proj.weight"):
+        scale = scale * settings.n_layers**-0.5
+    return uniform(parameter, scale * parameter.shape[-1] ** -0.5, generator)

@@ -64,11 +64,28 @@ class Mamba2Settings(Settings):
         """Numbers kept for each token besides the stream's, halved; sizes the memory."""
         return 4 * self.d_inner + 2 * self.d_filtered
 
+    @property
+    def d_projected(self) -> int:
+        """Width of the input projection: gate, what is filtered, and time steps."""
+        return self.d_inner + self.d_filtered + self.n_heads
+
+    @property
+    def mixer_parameters(self) -> int:
+        """How many numbers one mixer trains."""
+        C, D, E, H = self.d_model, self.d_inner, self.d_filtered, self.n_heads
+        return C * self.d_projected + E * (self.d_conv + 1) + 3 * H + D + D * C
+
+    def mixer_products(self, length: int, n_read: int) -> int:
+        """Multiply-adds of one mixer's products for one example, asked at `n_read` positions."""
+        C, D, T = self.d_model, self.d_inner, length
+        asked = n_read * (T * (self.n_groups * self.d_state + D) + D * C)
+        return T * C * self.d_projected + asked
+
     def n_parameters(self, vocab_size: int, length: int) -> int:  # noqa: ARG002
         """How many numbers are trained."""
-        C, D, E, H = self.d_model, self.d_inner, self.d_filtered, self.n_heads
-        layer = C + C * (D + E + H) + E * (self.d_conv + 1) + 3 * H + D + D * C
-        return self.n_layers * layer + C + vocab_size * C * (1 if self.tied else 2)
+        C = self.d_model
+        layers = self.n_layers * (C + self.mixer_parameters)
+        return layers + C + vocab_size * C * (1 if self.tied else 2)
 
     def flops_per_example(self, vocab_size: int, length: int, n_read: int) -> int:
         """Operations that one more example costs a training step.
@@ -77,11 +94,7 @@ class Mamba2Settings(Settings):
         the forward), for a batch that outnumbers the vocabulary: the first layer's input
         projection is then shared by all examples, and only `n_read` positions are read out.
         """
-        C, D, T = self.d_model, self.d_inner, length
-        total = n_read * C * vocab_size
-        for layer in range(self.n_layers):
-            rows = n_read if layer == self.n_layers - 1 else T
-            total += rows * (T * (self.n_groups * self.d_state + D) + D * C)
-            if layer > 0:
-                total += T * C * (D + self.d_filtered + self.n_heads)
+        total = n_read * self.d_model * vocab_size
+        total += (self.n_layers - 1) * self.mixer_products(length, length)
+        total += self.mixer_products(length, n_read) - length * self.d_model * self.d_projected
         return 6 * total

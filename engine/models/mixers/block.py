@@ -12,6 +12,12 @@ from torch import Tensor, nn
 
 from engine.models.dropout import Dropout
 from engine.models.mixers.attention import Attention
+from engine.models.mixers.borrowed import (
+    BorrowedMamba,
+    BorrowedMamba2,
+    BorrowedRWKV4,
+    BorrowedRWKV7,
+)
 from engine.models.mixers.deltanet import DeltaNet
 from engine.models.mixers.gated_deltanet import GatedDeltaNet
 from engine.models.mixers.gla import GatedLinearAttention
@@ -29,6 +35,10 @@ MIXERS: Mapping[str, Callable[..., Mixer]] = {
     "gla": GatedLinearAttention,
     "deltanet": DeltaNet,
     "gated_deltanet": GatedDeltaNet,
+    "mamba": BorrowedMamba,
+    "mamba2": BorrowedMamba2,
+    "rwkv4": BorrowedRWKV4,
+    "rwkv7": BorrowedRWKV7,
 }
 """(settings, length=) → mixer, by kind."""
 

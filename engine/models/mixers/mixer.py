@@ -10,6 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from engine.models.mixers.start import first_values
+
 
 class Mixer(nn.Module):
     """Carries what earlier positions know to the positions that are read.
@@ -34,6 +36,13 @@ class Mixer(nn.Module):
     def maps(self, x: Float[Tensor, "B T C"], dtype: torch.dtype) -> Float[Tensor, "B H T T"]:
         """Where each head looks; only where `has_maps` says so."""
         raise NotImplementedError(f"{type(self).__name__} has no maps for {x.shape} in {dtype}")
+
+    def start(
+        self, name: str, parameter: Tensor, generator: torch.Generator, *, scale: float, depth: int
+    ) -> Tensor:
+        """Fresh values of one of its parameters, by its name in the mixer, in layer `depth`."""
+        del depth
+        return first_values(name, parameter, generator, scale=scale)
 
 
 def split_heads(x: Float[Tensor, "B T E"], n_heads: int) -> Float[Tensor, "B H T D"]:

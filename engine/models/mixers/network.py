@@ -86,6 +86,14 @@ class MixerStack(Network):
     @torch.no_grad()
     def reset(self, generator: torch.Generator) -> None:
         """Fresh weights; see `Network.reset`."""
-        scale = self.settings.init_scale
         for name, parameter in self.named_parameters():
-            parameter.copy_(first_values(name, parameter, generator, scale=scale))
+            parameter.copy_(self._start(name, parameter, generator))
+
+    def _start(self, name: str, parameter: Tensor, generator: torch.Generator) -> Tensor:
+        """Fresh values of one parameter: a mixer knows its own."""
+        scale, path = self.settings.init_scale, name.split(".")
+        if "attn" not in path:
+            return first_values(name, parameter, generator, scale=scale)
+        depth, within = int(path[2]), ".".join(path[4:])
+        mixer = self.blocks[depth].attn
+        return mixer.start(within, parameter, generator, scale=scale, depth=depth)

@@ -154,25 +154,30 @@ class RWKV4(Network):
 
     @torch.no_grad()
     def reset(self, generator: torch.Generator) -> None:
-        """Fresh weights; see `Network.reset`. Source: Peng et al. 2023, appendix E and code."""
-        C, L = self.settings.d_model, self.settings.n_layers
-        channels = torch.arange(C) / C
+        """Fresh weights; see `Network.reset`."""
         for name, parameter in self.named_parameters():
-            depth = int(name.split(".")[2]) if ".blocks." in name else 0
-            kind = name.rsplit(".", 1)[-1]
-            if kind.startswith("time_"):
-                parameter.copy_(_time_start(name, channels, depth, L).view(parameter.shape))
-            elif parameter.dim() == 1:
-                parameter.fill_(1.0 if kind == "weight" else 0.0)
-            else:
-                gain = self._gain(name, parameter) * self.settings.init_scale
-                parameter.copy_(orthogonal(parameter, gain, generator))
+            parameter.copy_(start(name, parameter, self.settings, generator))
 
-    def _gain(self, name: str, parameter: Tensor) -> float:
-        rows, columns = parameter.shape
-        if "embeddings" in name:
-            return 1e-4 * max(rows, columns) ** 0.5
-        return max(rows / columns, 1.0) ** 0.5 * (0.5 if name.startswith("head") else 1.0)
+
+def start(
+    name: str, parameter: Tensor, settings: RWKV4Settings, generator: torch.Generator
+) -> Tensor:
+    """Initial values of one parameter. Source: Peng et al. 2023, appendix E and code."""
+    C, L = settings.d_model, settings.n_layers
+    depth = int(name.split(".")[2]) if ".blocks." in name else 0
+    kind = name.rsplit(".", 1)[-1]
+    if kind.startswith("time_"):
+        return _time_start(name, torch.arange(C) / C, depth, L).view(parameter.shape)
+    if parameter.dim() == 1:
+        return torch.full(parameter.shape, 1.0 if kind == "weight" else 0.0)
+    return orthogonal(parameter, _gain(name, parameter) * settings.init_scale, generator)
+
+
+def _gain(name: str, parameter: Tensor) -> float:
+    rows, columns = parameter.shape
+    if "embeddings" in name:
+        return 1e-4 * max(rows, columns) ** 0.5
+    return max(rows / columns, 1.0) ** 0.5 * (0.5 if name.startswith("head") else 1.0)
 
 
 def _time_start(

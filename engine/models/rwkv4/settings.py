@@ -23,13 +23,23 @@ class RWKV4Settings(Settings):
     init_scale: Annotated[float, Field(ge=0.01, le=100.0)] = 1.0
     """Factor on the initial weights of embedding, projections and unembedding."""
 
+    @property
+    def mixer_parameters(self) -> int:
+        """How many numbers one time mixing trains."""
+        return 4 * self.d_model**2 + 5 * self.d_model
+
+    def mixer_products(self, length: int, n_read: int) -> int:
+        """Multiply-adds of one time mixing for one example, asked at `n_read` positions."""
+        return 2 * (length + n_read) * self.d_model**2
+
     def n_parameters(self, vocab_size: int, length: int) -> int:  # noqa: ARG002
         """How many numbers are trained."""
         C, F = self.d_model, self.d_mlp
-        time_mixing = 4 * C * C + 5 * C
         channel_mixing = 2 * C * F + C * C + 2 * C
         norms = 4 * C * self.n_layers + 4 * C
-        return self.n_layers * (time_mixing + channel_mixing) + norms + 2 * vocab_size * C
+        return (
+            self.n_layers * (self.mixer_parameters + channel_mixing) + norms + 2 * vocab_size * C
+        )
 
     def flops_per_example(self, vocab_size: int, length: int, n_read: int) -> int:
         """Operations that one more example costs a training step.
@@ -44,5 +54,5 @@ class RWKV4Settings(Settings):
             last = layer == self.n_layers - 1
             mixed = min(2 * n_read, T) if last else T
             thought = n_read if last else T
-            total += 2 * T * C * C + 2 * mixed * C * C + thought * (2 * C * F + C * C)
+            total += self.mixer_products(T, mixed) + thought * (2 * C * F + C * C)
         return 6 * total

@@ -37,14 +37,28 @@ class RWKV7Settings(Settings):
             )
         return self
 
+    @property
+    def mixer_parameters(self) -> int:
+        """How many numbers the first layer's time mixing trains."""
+        C = self.d_model
+        return 4 * C * C + 13 * C + 6 * C * self.d_low_rank
+
+    def mixer_products(self, length: int, n_read: int) -> int:
+        """Multiply-adds of the first layer's time mixing for one example, without its solve.
+
+        It is asked at `n_read` positions.
+        """
+        C, R, T, A = self.d_model, self.d_low_rank, length, n_read
+        state = (T + A) * 2 * T * C + T * T * C + 2 * A * T * C
+        return 2 * T * C * C + 4 * T * C * R + state + A * (2 * C * C + 2 * C * R)
+
     def n_parameters(self, vocab_size: int, length: int) -> int:  # noqa: ARG002
         """How many numbers are trained."""
         C, F, R, L = self.d_model, self.d_mlp, self.d_low_rank, self.n_layers
-        time_mixing = 4 * C * C + 13 * C + 6 * C * R
         value_mixing = C + 2 * C * R
         channel_mixing = C + 2 * C * F
         norms = 4 * C * L + 4 * C
-        layers = L * (time_mixing + channel_mixing) + (L - 1) * value_mixing
+        layers = L * (self.mixer_parameters + channel_mixing) + (L - 1) * value_mixing
         return layers + norms + 2 * vocab_size * C
 
     def flops_per_example(self, vocab_size: int, length: int, n_read: int) -> int:
@@ -61,7 +75,6 @@ class RWKV7Settings(Settings):
             last = layer == self.n_layers - 1
             mixed = min(2 * n_read, T) if last else T
             thought = n_read if last else T
-            total += 2 * T * C * C + 4 * T * C * R + (2 * T * C * R if layer else 0)
-            total += (T + mixed) * 2 * T * C + T * T * C + 2 * mixed * T * C
-            total += mixed * (2 * C * C + 2 * C * R) + thought * 2 * C * F
+            total += self.mixer_products(T, mixed) + (2 * T * C * R if layer else 0)
+            total += thought * 2 * C * F
         return 6 * total + 2 * self.n_layers * T * T * C

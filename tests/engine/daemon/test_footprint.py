@@ -40,3 +40,15 @@ def test_a_run_keeps_its_weights_gradient_scratch_and_moments():
     n_parameters = config.model.n_parameters(sizes.vocabulary, sizes.length)
     examples = 8 * 4 * (sizes.examples + sizes.train)
     assert of(config).kept == 20 * n_parameters + examples
+
+
+@pytest.mark.parametrize("kind", ["mamba", "mamba2"])
+def test_a_hybrids_layers_keep_what_they_keep_in_a_network_of_their_own(kind: str):
+    alone = of(apply(NANDA, {"model.kind": kind})).passing
+    hybrid = {"model.kind": "hybrid", "model.n_layers": 1, "model.d_mlp": 1}
+    plain, borrowed = (
+        of(apply(NANDA, hybrid | {"model.mixers": mixer})).passing for mixer in ("attention", kind)
+    )
+    one = of(apply(NANDA, hybrid | {"model.mixers": kind, "model.n_layers": 2})).passing
+    assert borrowed == pytest.approx(alone, rel=0.01)
+    assert one - borrowed > 0.8 * (borrowed - plain)

@@ -6,6 +6,12 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from engine.models.mixers.settings.attention import AttentionSettings
+from engine.models.mixers.settings.borrowed import (
+    Mamba2LayerSettings,
+    MambaLayerSettings,
+    RWKV4LayerSettings,
+    RWKV7LayerSettings,
+)
 from engine.models.mixers.settings.deltanet import DeltaNetSettings
 from engine.models.mixers.settings.gated_deltanet import GatedDeltaNetSettings
 from engine.models.mixers.settings.gla import GLASettings
@@ -13,7 +19,18 @@ from engine.models.mixers.settings.linear_attention import LinearAttentionSettin
 from engine.models.mixers.settings.retnet import RetNetSettings
 from engine.models.mixers.settings.stack import MixerSettings, StackSettings
 
-MixerName = Literal["attention", "linear_attention", "retnet", "gla", "deltanet", "gated_deltanet"]
+MixerName = Literal[
+    "attention",
+    "linear_attention",
+    "retnet",
+    "gla",
+    "deltanet",
+    "gated_deltanet",
+    "mamba",
+    "mamba2",
+    "rwkv4",
+    "rwkv7",
+]
 
 LAYERS: Mapping[str, type[MixerSettings]] = {
     "attention": AttentionSettings,
@@ -22,6 +39,10 @@ LAYERS: Mapping[str, type[MixerSettings]] = {
     "gla": GLASettings,
     "deltanet": DeltaNetSettings,
     "gated_deltanet": GatedDeltaNetSettings,
+    "mamba": MambaLayerSettings,
+    "mamba2": Mamba2LayerSettings,
+    "rwkv4": RWKV4LayerSettings,
+    "rwkv7": RWKV7LayerSettings,
 }
 """The settings of one layer, by the name of its mixer."""
 
@@ -40,7 +61,11 @@ class HybridSettings(StackSettings):
         "gated_deltanet",
         "attention",
     )
-    """The mixer of each layer, first to last; begins anew where there are more layers."""
+    """The mixer of each layer, first to last; begins anew where there are more layers.
+
+    Known are attention, linear_attention, retnet, gla, deltanet, gated_deltanet, mamba, mamba2,
+    rwkv4 and rwkv7, the last two without their channel mixing. mamba and rwkv4 have no heads.
+    """
     positions: Literal["none", "learned"] = "learned"
     """What is added to tell a token its place; attention itself knows no order."""
 

@@ -70,6 +70,11 @@ class StackSettings(Settings):
             total += asked * self._mlp_matrices() * C * self.d_mlp
         return 6 * total
 
+    @property
+    def mixers_kept(self) -> int:
+        """Numbers that all mixers together keep for each token beyond what any layer keeps."""
+        return sum(layer.mixer_kept for layer in self.layers())
+
     def _mlp_matrices(self) -> int:
         return 3 if self.activation == "swiglu" else 2
 
@@ -80,6 +85,11 @@ class MixerSettings(StackSettings):
     def layers(self) -> "tuple[MixerSettings, ...]":
         """The same settings for every layer."""
         return (self,) * self.n_layers
+
+    @property
+    def mixer_kept(self) -> int:
+        """Numbers that one mixer keeps for each token beyond what any layer keeps."""
+        return 0
 
     @abstractmethod
     def mixer_parameters(self, length: int) -> int:

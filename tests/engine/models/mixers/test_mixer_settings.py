@@ -20,8 +20,9 @@ from tests.engine.models.mixers.variants import SETTINGS
 
 def solves(settings: Any, T: int) -> int:
     """Operations of triangular solves, which torch counts by their one product in the backward."""
-    delta = [layer for layer in settings.layers() if "deltanet" in layer.kind]
-    return sum(4 * T * T * layer.d_value for layer in delta)
+    widths = [layer.d_value for layer in settings.layers() if "deltanet" in layer.kind]
+    widths += [layer.d_model for layer in settings.layers() if layer.kind == "rwkv7"]
+    return sum(4 * T * T * width for width in widths)
 
 
 @pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
@@ -122,5 +123,5 @@ def test_a_hybrids_mixers_can_be_typed_with_commas():
 
 
 def test_an_unknown_mixer_is_refused_with_those_that_exist():
-    with pytest.raises(ValueError, match=r"may name attention, .*gated_deltanet, got 'foo'"):
+    with pytest.raises(ValueError, match=r"may name attention, .*mamba2, rwkv4, rwkv7, got 'foo'"):
         HybridSettings.model_validate({"mixers": "gla, foo"})

@@ -30,10 +30,12 @@ def set_decays(model: nn.Module, settings: Any, log_decay: float) -> None:
             if name.endswith("gk_proj.1.bias"):
                 temperature = getattr(settings, "gate_temperature", 16.0)
                 parameter.copy_(torch.full_like(parameter, log_decay * temperature))
-            if name.endswith("dt_bias"):
+            if name.endswith(("dt_bias", "dt_proj.bias")):
                 parameter.copy_(torch.full_like(parameter, -log_decay))
             if name.endswith("A_log"):
                 parameter.zero_()
+            if name.endswith("time_decay"):
+                parameter.copy_(torch.full_like(parameter, -log_decay).log())
 
 
 def twins(settings: Any, log_decay: float | None) -> tuple[Any, Any]:

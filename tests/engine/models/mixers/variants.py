@@ -50,4 +50,25 @@ SETTINGS: dict[str, Any] = {
     "hybrid of memories": HybridSettings(
         n_layers=3, d_model=16, n_heads=2, d_mlp=16, mixers=("retnet", "gla", "deltanet")
     ),
+    "hybrid with mamba": HybridSettings(
+        n_layers=3, d_model=16, n_heads=2, d_mlp=16, mixers=("mamba", "attention")
+    ),
+    "hybrid with mamba2": HybridSettings(
+        d_model=16,
+        n_heads=2,
+        d_mlp=16,
+        mixers=("attention", "mamba2"),
+        positions="none",
+        activation="swiglu",
+        tied=True,
+    ),
+    "hybrid with rwkv4": HybridSettings(
+        d_model=16, n_heads=2, d_mlp=16, mixers=("gla", "rwkv4"), norm="layer"
+    ),
+    "hybrid with rwkv7": HybridSettings(
+        n_layers=3, d_model=16, n_heads=2, d_mlp=16, mixers=("rwkv7", "mamba")
+    ),
+    "hybrid of mamba2": HybridSettings(
+        d_model=16, n_heads=4, d_mlp=16, mixers=("mamba2",), positions="none"
+    ),
 }

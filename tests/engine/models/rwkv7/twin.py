@@ -35,7 +35,7 @@ def logits(weights: dict[str, Tensor], row: Tensor, settings: RWKV7Settings) -> 
             for name, value in weights.items()
             if name.startswith(f"{block}.")
         }
-        mixed, first = _time_mixing(parts, norm(f"{block}.ln1", x), first, settings.n_heads)
+        mixed, first = time_mixing(parts, norm(f"{block}.ln1", x), first, settings.n_heads)
         x = x + mixed
         normed = norm(f"{block}.ln2", x)
         seen = normed + (_earlier(normed) - normed) * parts["ffn.x_k"].flatten()
@@ -48,9 +48,10 @@ def _earlier(x: Tensor) -> Tensor:
     return torch.cat([torch.zeros_like(x[:1]), x[:-1]])
 
 
-def _time_mixing(
+def time_mixing(
     parts: dict[str, Tensor], x: Tensor, first: Tensor | None, n_heads: int
 ) -> tuple[Tensor, Tensor]:
+    """What one block's time mixing makes of a normed row (T, C), and the first block's values."""
     part = {name: parts[f"att.{name}"] for name in ["w1", "w2", "a1", "a2", "g1", "g2", "r_k"]}
     flat = {name: parts[f"att.{name}"].flatten() for name in ["w0", "a0", "k_k", "k_a"]}
     seen = {
