@@ -1,7 +1,7 @@
 """The launch page: presets, live validation, cost, links, and runs that start."""
 
 from engine import PRESETS, Lab, settings_of
-from engine.daemon.processes import n_gpus
+from engine.daemon.memory import gpu_names
 from tests.app.views.conftest import TINY, OpenPage
 
 
@@ -74,7 +74,7 @@ def test_what_this_machine_or_an_upload_cannot_give_cannot_be_launched(page: Ope
         ({"training.device": "cuda"}, "which has no CUDA device"),
         ({"task.kind": "triples", "task.phi": "9"}, "phi must be at most"),
     ):
-        if n_gpus() and "training.device" in address:
+        if gpu_names() and "training.device" in address:
             continue
         app = page(**address)
         assert sentence in texts(app.error).replace("\\", "")

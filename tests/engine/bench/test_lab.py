@@ -92,7 +92,7 @@ def test_seconds_to_the_markers_are_those_of_a_run_from_the_command_line():
 
 
 def test_a_sweep_is_only_run_when_it_is_asked_for():
-    assert set(ON_DEMAND) == {"sweep"}
+    assert set(ON_DEMAND) == {"sweep", "precision"}
     assert set(ON_DEMAND) < set(MEASUREMENTS)
 
 

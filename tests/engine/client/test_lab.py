@@ -21,7 +21,7 @@ from engine import (
     apply,
     connect,
 )
-from engine.daemon.processes import n_gpus
+from engine.daemon.memory import gpu_names
 from engine.home import Home
 from tests.processes import daemon_pid, worker_pids
 
@@ -53,7 +53,9 @@ def until(claim: Callable[[], Any], seconds: float = 30.0) -> Any:
         pytest.param(
             {"training.device": "cuda"},
             "training.device must be auto or cpu on this machine",
-            marks=pytest.mark.skipif(n_gpus() > 0, reason="this machine has a CUDA device"),
+            marks=pytest.mark.skipif(
+                len(gpu_names()) > 0, reason="this machine has a CUDA device"
+            ),
         ),
         ({"task.kind": "triples", "task.phi": 9}, "phi must be at most 3"),
         ({"task.kind": "table", "task.train_fraction": 0.01}, "train_fraction must leave at"),

@@ -171,7 +171,7 @@ def test_a_run_for_a_gpu_that_is_not_there_is_refused_and_never_waits(ward: Ward
     run = ward.store.create_run(name="from another machine", config=config)
     ward.restart()
     ward.until_state(run, "failed")
-    assert "choose auto or cpu" in ward.row(run)["state_reason"]
+    assert "must be auto or cpu" in ward.row(run)["state_reason"]
 
 
 def test_a_new_supervisor_adopts_running_workers_and_finds_the_dead(ward: Ward):

@@ -21,11 +21,15 @@ def warmer(home: Home) -> Iterator[Warmer]:
 
 
 def processes() -> list[psutil.Process]:
-    return [
-        process
-        for process in psutil.Process().children(recursive=True)
-        if "engine.warming" in " ".join(process.cmdline())
-    ]
+    found: list[psutil.Process] = []
+    for process in psutil.Process().children(recursive=True):
+        try:
+            words = process.cmdline()
+        except psutil.Error:  # it has just ended, or nobody has reaped it yet
+            continue
+        if "engine.warming" in words:
+            found.append(process)
+    return found
 
 
 def until(claim: Callable[[], bool]) -> None:

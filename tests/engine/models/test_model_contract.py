@@ -110,7 +110,7 @@ def test_forward_and_backward_compile_without_a_graph_break():
         check=False,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=1200,
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.split("\n")[:-1] == list(SETTINGS)
