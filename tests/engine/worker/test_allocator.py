@@ -13,9 +13,10 @@ if sys.argv[1] == "kept" and not keep_memory():
     sys.exit(3)
 faults = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 step = lambda: [torch.ones(2_000_000) for _ in range(8)]
-step()
+for _ in range(10):
+    step()
 before = faults()
-for _ in range(20):
+for _ in range(40):
     step()
 print(faults() - before)
 """
