@@ -6,6 +6,7 @@ import pytest
 
 from engine.config import RunConfig
 from engine.daemon.demands import Asked, promise
+from engine.daemon.memory import Memory, Room
 from engine.errors import NotPossible, RunNotFound, SettingsError
 from engine.home import Home
 from tests.engine.daemon.ward import ENDLESS, Ward
@@ -311,3 +312,27 @@ def test_a_command_that_arrives_while_the_worker_starts_is_obeyed(ward: Ward):
     ward.supervisor.pause(run)
     ward.until_state(run, "paused")
     assert ward.row(run)["last_step"] < 1000
+
+
+def test_runs_of_two_launches_share_a_worker_and_runs_of_another_shape_do_not(home: Home):
+    ward = Ward(home, n_cores=1)
+    (first,) = ward.launch(1)
+    (second,) = ward.launch(2)
+    (other,) = ward.launch(3, settings={"model.d_mlp": 64})
+    ward.until(lambda: ward.state(first) == ward.state(second) == "running")
+    assert len(ward.workers()) == 1
+    assert ward.state(other) == "queued"
+    ward.close()
+
+
+def test_a_launch_that_memory_cannot_hold_waits_and_says_so(home: Home):
+    full = Room(Memory(3 * 10**8, 10**9))
+    ward = Ward(home, room=lambda: full)
+    (run,) = ward.launch(1)
+    ward.until(lambda: "waits for memory" in ward.row(run)["state_reason"])
+    assert ward.state(run) == "queued"
+    assert "this machine has 0.2 GB free" in ward.row(run)["state_reason"]
+    full = Room(Memory(10**10, 10**10))
+    ward.until_state(run, "running")
+    assert ward.row(run)["state_reason"] == ""
+    ward.close()

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from engine.config import RunConfig, apply
+from engine.daemon.memory import Room
 from engine.daemon.scheduler import Machine
 from engine.daemon.supervisor import Supervisor
 from engine.home import Home
@@ -25,11 +26,13 @@ Row = dict[str, Any]
 
 
 class Ward:
-    def __init__(self, home: Home, *, n_cores: int = 2) -> None:
+    def __init__(
+        self, home: Home, *, n_cores: int = 2, room: Callable[[], Room] | None = None
+    ) -> None:
         self.home = home.create()
         self.machine = Machine(n_cores=n_cores, n_gpus=0)
         self.store = Store(home.database)
-        self._supervisors = [Supervisor(self.home, self.store, self.machine)]
+        self._supervisors = [Supervisor(self.home, self.store, self.machine, room)]
 
     @property
     def supervisor(self) -> Supervisor:
