@@ -14,6 +14,7 @@ from engine.bench.training.settings import Setting
 from engine.config import RunConfig, apply
 from engine.models.build import build_model
 from engine.trainer.batch import Batch
+from tests.engine.bench.conftest import small
 
 CPU = torch.device("cpu")
 
@@ -77,9 +78,8 @@ def test_nandas_loop_reads_both_losses_every_step_and_none_without_evaluation():
     assert [len(losses) for losses in loop.losses.values()] == [3, 3]
 
 
-def test_grokfasts_loop_passes_over_the_validation_split_at_the_end_of_an_epoch(setting: Setting):
-    if setting.peer is not GrokfastLoop:
-        pytest.skip("another loop")
+def test_grokfasts_loop_passes_over_the_validation_split_at_the_end_of_an_epoch():
+    setting = small("grokfast")
     task = build_task(setting.config.task, seed=0)
     loop = GrokfastLoop(task, setting.config, CPU)
     n_train, n_valid = len(task.splits["train"]), len(task.splits["test"])

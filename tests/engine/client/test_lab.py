@@ -54,7 +54,8 @@ def until(claim: Callable[[], Any], seconds: float = 30.0) -> Any:
             {"training.device": "cuda"},
             "training.device must be auto or cpu on this machine",
             marks=pytest.mark.skipif(
-                len(gpu_names()) > 0, reason="this machine has a CUDA device"
+                len(gpu_names()) > 0,
+                reason="this machine has a CUDA device: run it where there is none",
             ),
         ),
         ({"task.kind": "triples", "task.phi": 9}, "phi must be at most 3"),
