@@ -13,6 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from data.task import IGNORED
+from engine.kernels.shares import differences, loss_and_gradient
 
 
 def answer_loss_in_one_pass(
@@ -34,27 +35,22 @@ class _AnswerLoss(torch.autograd.Function):
     def forward(
         ctx: Any, logits: Tensor, targets: Tensor, n_classes: int, dtype: torch.dtype
     ) -> Tensor:
-        classes = logits.detach()[..., :n_classes].flatten(0, 1)
-        flat = targets.flatten()
-        is_asked = flat != IGNORED
-        n_asked = int(is_asked.sum())
-        places = flat.clamp(min=0)[:, None]
-        shares = classes.to(dtype, copy=True).sub_(classes.amax(1, keepdim=True))
-        of_answers = shares.gather(1, places)
-        sums = shares.exp_().sum(1, keepdim=True)
-        losses = (sums.log() - of_answers)[:, 0]
-        if n_asked < len(flat):
-            losses = losses.where(is_asked, 0.0)
-            sums = sums.where(is_asked[:, None], torch.inf)
-        scale = 1 / max(n_asked, 1)
-        shares.mul_(scale / sums)
-        shares.scatter_add_(1, places, -scale * is_asked.to(dtype)[:, None])
-        gradient = logits.new_zeros(logits.shape)
-        gradient[..., :n_classes] = shares.view(*logits.shape[:2], -1)
-        ctx.save_for_backward(gradient)
-        return losses.sum() * scale
+        flat = logits.detach().flatten(0, 1)
+        asked = targets.flatten().contiguous()
+        most = flat[:, :n_classes].amax(1, keepdim=True)
+        shares = flat.new_empty((len(flat), n_classes), dtype=dtype)
+        ahead = flat.new_empty(len(flat), dtype=dtype)
+        differences(flat, most, asked, shares, ahead)
+        gradient = torch.empty_like(flat)
+        scale = 1 / max(int((asked != IGNORED).sum()), 1)
+        loss = loss_and_gradient(shares.exp_(), ahead, asked, gradient, scale=scale)
+        ctx.save_for_backward(gradient.view(logits.shape))
+        return logits.new_tensor(loss, dtype=dtype)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
         (of_logits,) = ctx.saved_tensors
-        return of_logits * gradient.to(of_logits.dtype), None, None, None
+        # a loss that stands for itself has the gradient 1
+        if gradient.item() != 1:
+            of_logits = of_logits * gradient.to(of_logits.dtype)
+        return of_logits, None, None, None

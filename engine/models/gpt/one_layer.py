@@ -23,13 +23,18 @@ from collections.abc import Sequence
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch.nn import functional
 
-from engine.kernels.row_sums import summed_rows
+from engine.kernels.looked_up import looked_up_attention
+from engine.kernels.row_sums import Places, summed_rows
 from engine.models.gpt.block import Block
 from engine.models.gpt.layers import MLP
+from engine.models.gpt.rectified import rectified_logits
 from engine.models.gpt.settings import DecoderSettings
-from engine.models.gpt.unembedded import add_unembedded
 from engine.models.positions import at_positions, hidden
+
+LANES = 16
+"""Numbers in a vector of the widest processors."""
 
 Alphabets = Sequence[Sequence[int]]
 """For each position, the tokens that may stand there."""
@@ -52,8 +57,15 @@ class Occurring:
         self._places = torch.arange(len(alphabets))
 
     def rows(self, tokens: Int[Tensor, "B T"]) -> Int[Tensor, "B T"]:
-        """The number of each token's row."""
-        return self._numbers[self._places, tokens]
+        """The number of each token's row.
+
+        Raises:
+            IndexError: a token stands where it may not; the loops would read past the tables.
+        """
+        rows = self._numbers[self._places, tokens]
+        if int(rows.max()) >= len(self.tokens):
+            raise IndexError("A token stands at a position where the task has none of it.")
+        return rows
 
     def of_positions(self, read: tuple[int, ...]) -> Int[Tensor, " Q"]:
         """The numbers of all rows at some positions."""
@@ -75,21 +87,18 @@ def one_layer_logits(
     rows = occurring.rows(tokens)
     queries = occurring.of_positions(read)
     asked = torch.searchsorted(queries, at_positions(rows, read).contiguous()).flatten()
-    weights, values = _attention(x, block, queries, rows=rows, asked=asked, read=read)
+    weights, values = _attention(x, block, queries, rows=rows, asked=asked, read=read, dtype=dtype)
     # a row of the tables for each head of each row that occurs
     table_rows = (rows.unsqueeze(-1) * values.shape[1] + torch.arange(values.shape[1])).flatten(1)
     table_rows = table_rows.repeat_interleave(A, 0)
-    add = _Adder(x[queries], values, block, weights=weights, rows=table_rows, asked=asked)
+    places = Places(weights, table_rows, asked)
+    add = _Adder(x[queries], values, block, places)
 
     mlp = block.mlp
-    within = add(mlp.c_fc.weight, mlp.c_fc.bias, rectified=mlp.rectifies)
-    if not mlp.rectifies:
-        within = mlp.activation(within)
-    if _folds(mlp, unembedding):
-        bias = mlp.c_proj.bias
-        of_attention = add(unembedding.T, None if bias is None else unembedding @ bias)
-        out = add_unembedded(of_attention, within, mlp.c_proj.weight, unembedding, dtype)
+    if mlp.rectifies and _folds(mlp, unembedding):
+        out = add.rectified_logits(mlp, unembedding, dtype)
     else:
+        within = mlp.activation(add(mlp.c_fc.weight, mlp.c_fc.bias))
         out = (add.residual() + mlp.c_proj(within, dtype)) @ unembedding.T
     return out.view(B, A, -1)
 
@@ -102,40 +111,49 @@ class _Adder:
         start: Float[Tensor, "Q C"],
         values: Float[Tensor, "N H D"],
         block: Block,
-        *,
-        weights: Float[Tensor, "R K"],
-        rows: Int[Tensor, "R K"],
-        asked: Int[Tensor, " R"],
+        places: Places,
     ) -> None:
-        self._bias = block.attn.c_proj.bias
-        self._start = start if self._bias is None else start + self._bias
+        bias = block.attn.c_proj.bias
+        self._start = start if bias is None else start + bias
         self._values, self._out = values, block.attn.c_proj.weight
-        self._places: tuple[Tensor, ...] = (weights, rows, asked)
+        self._places = places
 
     def __call__(
-        self,
-        matrix: Float[Tensor, "C W"],
-        bias: Float[Tensor, " W"] | None,
-        *,
-        rectified: bool = False,
+        self, matrix: Float[Tensor, "C W"], bias: Float[Tensor, " W"] | None
     ) -> Float[Tensor, "R W"]:
-        """(residual stream after attention) · matrix + bias, perhaps rectified."""
-        start = self._start @ matrix
-        return self._summed(
-            self._out @ matrix, start if bias is None else start + bias, rectified=rectified
-        )
+        """(residual stream after attention) · matrix + bias."""
+        return summed_rows(*self._behind(matrix, bias), self._places)
 
     def residual(self) -> Float[Tensor, "R C"]:
         """The residual stream after attention."""
-        return self._summed(self._out, self._start, rectified=False)
+        return summed_rows(self._table(self._out), self._start, self._places)
 
-    def _summed(
-        self, behind: Float[Tensor, "C W"], start: Float[Tensor, "Q W"], *, rectified: bool
-    ) -> Float[Tensor, "R W"]:
+    def rectified_logits(
+        self, mlp: MLP, unembedding: Float[Tensor, "V C"], dtype: torch.dtype
+    ) -> Float[Tensor, "R V"]:
+        """The logits that the residual stream and a rectified hidden layer give."""
+        matrix, bias = torch.cat([mlp.c_fc.weight, unembedding.T], 1), None
+        missing = -matrix.shape[1] % LANES
+        if mlp.c_fc.bias is not None and mlp.c_proj.bias is not None:
+            joined = torch.cat([mlp.c_fc.bias, unembedding @ mlp.c_proj.bias])
+            bias = functional.pad(joined, (0, missing))
+        matrix = functional.pad(matrix, (0, missing))
+        table, base = self._behind(matrix, bias)
+        return rectified_logits(table, base, self._places, mlp.c_proj.weight, unembedding, dtype)
+
+    def _behind(
+        self, matrix: Float[Tensor, "C W"], bias: Float[Tensor, " W"] | None
+    ) -> tuple[Float[Tensor, "N W"], Float[Tensor, "Q W"]]:
+        """What each row of values, and each start, becomes behind a matrix."""
+        start, dtype = self._start @ matrix, self._values.dtype
+        table = self._table(self._out.to(dtype) @ matrix.to(dtype))
+        return table, start if bias is None else start + bias
+
+    def _table(self, behind: Float[Tensor, "C W"]) -> Float[Tensor, "N W"]:
         N, H, D = self._values.shape
-        table = torch.bmm(self._values.transpose(0, 1), behind.view(H, D, -1))
-        flat = table.transpose(0, 1).reshape(N * H, -1)
-        return summed_rows(flat, start, *self._places, rectified=rectified)
+        by_head = behind.to(self._values.dtype).view(H, D, -1)
+        table = torch.bmm(self._values.transpose(0, 1), by_head).transpose(0, 1)
+        return table.to(self._start.dtype).reshape(N * H, -1)
 
 
 def _attention(
@@ -146,17 +164,16 @@ def _attention(
     rows: Int[Tensor, "B T"],
     asked: Int[Tensor, " R"],
     read: tuple[int, ...],
+    dtype: torch.dtype,
 ) -> tuple[Float[Tensor, "R K"], Float[Tensor, "N H D"]]:
     """Where each read position looks, heads within positions, and the values of all rows."""
-    attn, (B, T), A = block.attn, rows.shape, len(read)
+    attn, T, A = block.attn, rows.shape[1], len(read)
     heads = (attn.n_heads, attn.d_head)
-    q, k, v = (part.unflatten(-1, heads) for part in attn.c_attn(x, x.dtype).chunk(3, -1))
-    products = torch.einsum("qhd,nhd->qnh", q[queries], k).flatten(0, 1)
-    places = asked.view(B, A, 1) * len(x) + rows.unsqueeze(1)
-    scores = products.index_select(0, places.flatten()).view(B, A, T, -1)
+    q, k, v = (part.unflatten(-1, heads) for part in attn.c_attn(x, dtype).chunk(3, -1))
+    products = torch.einsum("qhd,nhd->qnh", q[queries].to(x.dtype), k.to(x.dtype))
     mask = hidden(T, read, x.device)
-    weights = attn.weigh(scores, None if mask is None else mask.unsqueeze(-1), keys=2)
-    return weights.flatten(0, 1).flatten(1), v
+    seen = torch.zeros(A, T, dtype=torch.bool) if mask is None else mask
+    return looked_up_attention(products, rows, asked, seen, attn.d_head**-0.5), v
 
 
 def _folds(mlp: MLP, unembedding: Tensor) -> bool:

@@ -73,12 +73,13 @@ def test_bfloat16_products_stay_near_float32():
     assert 1e-5 < error < 0.05
 
 
-def test_gradients_in_bfloat16_stay_near_those_in_float32():
+def test_gradients_in_bfloat16_are_as_near_float32_as_those_of_the_plain_pass():
     model, tokens = _network("folded").float(), examples(400)
-    model.loops, model.matmul_dtype = True, torch.float32
+    model.matmul_dtype = torch.float32
     exact = gradients(model, tokens, (T - 1,))
     model.matmul_dtype = torch.bfloat16
+    plain = gradients(model, tokens, (T - 1,))
+    model.loops = True
     for name, gradient in gradients(model, tokens, (T - 1,)).items():
-        error = (gradient - exact[name]).norm() / exact[name].norm()
-        assert error < 0.03, name
+        assert (gradient - exact[name]).norm() < 1.1 * (plain[name] - exact[name]).norm(), name
         assert gradient.dtype == torch.float32

@@ -1,0 +1,136 @@
+"""How attention is taken from a table of query-key products that many examples look up.
+
+out[r, t, h] = softmax over t of scale · products[asked[r], rows[b, t], h]
+
+for the positions t that result r may see; b is its example. As torch operations this is a dozen
+passes over small arrays, most of whose time is the call.
+
+Shapes: ``B`` examples, ``T`` tokens, ``A`` read positions, ``R`` = B·A results, ``Q`` rows that
+are read, ``N`` rows that occur, ``H`` heads, ``K`` = T·H.
+"""
+
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor
+
+from engine.kernels.compiled import compiled
+
+
+def looked_up_attention(
+    products: Float[Tensor, "Q N H"],
+    rows: Int64[Tensor, "B T"],
+    asked: Int64[Tensor, " R"],
+    hidden: Bool[Tensor, "A T"],
+    scale: float,
+) -> Float[Tensor, "R K"]:
+    """Where each result looks, heads within positions; gradients reach the products.
+
+    `hidden` says which positions a read position cannot see.
+    """
+    return _LookedUp.apply(products, rows, asked, hidden, scale)
+
+
+def looked_up_attention_by_torch(
+    products: Float[Tensor, "Q N H"],
+    rows: Int64[Tensor, "B T"],
+    asked: Int64[Tensor, " R"],
+    hidden: Bool[Tensor, "A T"],
+    scale: float,
+) -> Float[Tensor, "R K"]:
+    """The same by torch operations: what `looked_up_attention` is held to."""
+    (B, T), A = rows.shape, len(hidden)
+    scores = products[asked.view(B, A, 1), rows.view(B, 1, T)] * scale
+    return scores.masked_fill(hidden[..., None], float("-inf")).softmax(2).flatten(0, 1).flatten(1)
+
+
+class _LookedUp(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, products: Tensor, rows: Tensor, asked: Tensor, hidden: Tensor, scale: float
+    ) -> Tensor:
+        products = products.detach().contiguous()
+        R, T, H = len(asked), rows.shape[1], products.shape[2]
+        weights = products.new_empty(R, T * H)
+        _look(
+            products.numpy(),
+            rows.numpy(),
+            asked.numpy(),
+            hidden.numpy(),
+            products.numpy().dtype.type(scale),
+            weights.numpy(),
+        )
+        ctx.save_for_backward(rows, asked, weights)
+        ctx.rest = products.shape, scale
+        return weights
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        rows, asked, weights = ctx.saved_tensors
+        shape, scale = ctx.rest
+        to_products = gradient.new_zeros(shape)
+        _look_back(
+            gradient.contiguous().numpy(),
+            rows.numpy(),
+            asked.numpy(),
+            weights.numpy(),
+            weights.numpy().dtype.type(scale),
+            to_products.numpy(),
+        )
+        return to_products, None, None, None, None
+
+
+@compiled
+def _look(
+    products: np.ndarray,
+    rows: np.ndarray,
+    asked: np.ndarray,
+    hidden: np.ndarray,
+    scale: float,
+    weights: np.ndarray,
+) -> None:
+    (A, T), H = hidden.shape, products.shape[2]
+    for r in range(len(asked)):
+        b, a, q = r // A, r % A, asked[r]
+        for h in range(H):
+            most = -np.inf
+            for t in range(T):
+                if not hidden[a, t]:
+                    score = scale * products[q, rows[b, t], h]
+                    weights[r, t * H + h] = score
+                    # a NaN is kept: it becomes the largest, and so every weight
+                    if not score <= most:
+                        most = score
+            total = scale * 0
+            for t in range(T):
+                share = scale * 0
+                if not hidden[a, t]:
+                    share = np.exp(weights[r, t * H + h] - most)
+                weights[r, t * H + h] = share
+                total += share
+            for t in range(T):
+                weights[r, t * H + h] /= total
+
+
+@compiled
+def _look_back(
+    gradient: np.ndarray,
+    rows: np.ndarray,
+    asked: np.ndarray,
+    weights: np.ndarray,
+    scale: float,
+    to_products: np.ndarray,
+) -> None:
+    (B, T), H, A = rows.shape, to_products.shape[2], len(asked) // len(rows)
+    for r in range(B * A):
+        b, q = r // A, asked[r]
+        for h in range(H):
+            along = scale * 0
+            for t in range(T):
+                along += weights[r, t * H + h] * gradient[r, t * H + h]
+            for t in range(T):
+                to_products[q, rows[b, t], h] += (
+                    scale * weights[r, t * H + h] * (gradient[r, t * H + h] - along)
+                )
