@@ -4,7 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from app import faults
+from app import collector, faults
 
 _ICON = Path(__file__).parent / "static" / "icon.svg"
 _COMPACT = (
@@ -24,3 +24,4 @@ page = st.navigation(
     position="top",
 )
 faults.guarded(page.run)()
+collector.settle()

@@ -9,7 +9,7 @@ class SettingsError(LabError, ValueError):
     """A setting is unknown, malformed or out of range; nothing was changed."""
 
 
-class DrawError(LabError):
+class DrawError(SettingsError):
     """What a seed drew cannot give what the settings ask; another seed or less of it can."""
 
 

@@ -1,6 +1,6 @@
 """Which failures of the engine a user may see; all of them are `LabError`s."""
 
-from data.errors import LabError, SettingsError, UploadRefused
+from data.errors import DrawError, LabError, SettingsError, UploadRefused
 
 
 class RunNotFound(LabError, KeyError):
@@ -27,6 +27,7 @@ class StoreUnavailable(LabError):
 
 
 __all__ = [
+    "DrawError",
     "EngineUnavailable",
     "LabError",
     "NotPossible",

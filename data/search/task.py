@@ -13,7 +13,9 @@ anew. Held out are
 - `test_ood`: hard queries, of two unknown entities, that follow from what is trained on but from
   no chain of comparisons: values of known entities have to be found (equally many of <, =, >);
 - `test_easy`: queries of two unknown entities that follow from a chain of comparisons;
-- `atomic_id`: values that are trained on; `atomic_ood`: values that are never shown.
+- `test_value`: values that are never shown.
+
+`atomic_id` probes the memory of values that are.
 
 `chance` is 1/3, a uniform guess among the labels of the attribute; `majority` always gives the
 most frequent comparison. The published format reads an answer after a token `<a>` and ends it
@@ -74,8 +76,8 @@ def build(settings: SearchSettings, *, seed: int) -> TaskData:
         splits={
             "train": joined(rng, known, _inferred(vocabulary, knowledge, trained)),
             **held_out,
+            "test_value": some(rng, unseen, settings.probes),
             "atomic_id": some(rng, known, settings.probes),
-            "atomic_ood": some(rng, unseen, settings.probes),
         },
         token_names=vocabulary.names(),
         n_classes=vocabulary.n_classes,

@@ -1,14 +1,19 @@
 """Which commands and flags the command line has."""
 
 import argparse
+import re
 from collections.abc import Callable
 from typing import Any, NoReturn
 
 from engine.bench import command as measuring
 from engine.cli import commands, exporting, running, uploading
+from engine.config.problems import nearest
 from engine.errors import SettingsError
 
 Command = Callable[[argparse.Namespace], int]
+
+_UNKNOWN = re.compile(r"invalid choice: '(?P<given>.*)' \(choose from (?P<known>.*)\)")
+"""How argparse words a name that is none of a list."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -16,7 +21,16 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise instead of printing the usage; `main` prints it in one place."""
-        raise SettingsError(f"{message}; `{self.prog} --help` lists what is understood")
+        raise SettingsError(f"{_short(message)}; `{self.prog} --help` lists what is understood")
+
+
+def _short(message: str) -> str:
+    """The complaint about a name that is none of a list, with the nearest of these alone."""
+    unknown = _UNKNOWN.search(message)
+    if unknown is None:
+        return message
+    hint = nearest(unknown["given"], re.findall("'([^']+)'", unknown["known"]))
+    return f"{message[: unknown.start()]}there is no '{unknown['given']}', {hint.rstrip('?')}"
 
 
 def parser() -> argparse.ArgumentParser:

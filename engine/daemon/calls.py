@@ -96,8 +96,9 @@ class Calls:
         if not 1 <= seeds <= MOST_SEEDS:
             raise SettingsError(f"seeds must lie between 1 and {MOST_SEEDS}, got {seeds}")
         first = parse_config(config)
-        refusals.check(first)
-        configs = [c.model_dump(mode="json") for c in seeded(first, seeds)]
+        every = seeded(first, seeds)
+        refusals.check(every)
+        configs = [c.model_dump(mode="json") for c in every]
         return self._supervisor.launch(configs, name=name, tags=tags, notes=notes)
 
     def _estimate(self, *, config: Mapping[str, Any], seeds: int) -> dict[str, Any]:

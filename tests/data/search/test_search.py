@@ -67,7 +67,7 @@ def shown(settings: SearchSettings, seed: int = 0) -> tuple[Any, dict[Any, int],
 @every
 def test_hard_and_easy_queries_are_those_that_a_search_finds(settings: SearchSettings):
     task, values, told = shown(settings)
-    unseen = facts(task, task.splits["atomic_ood"])
+    unseen = facts(task, task.splits["test_value"])
     chains = steps(told)
     known_pairs = {
         (a, e, f): sign(values[e, a], values[f, a])
@@ -91,7 +91,7 @@ def test_hard_and_easy_queries_are_those_that_a_search_finds(settings: SearchSet
 @every
 def test_every_label_follows_from_the_values(settings: SearchSettings):
     task, values, _ = shown(settings)
-    hidden = facts(task, task.splits["atomic_ood"])
+    hidden = facts(task, task.splits["test_value"])
     assert not values.keys() & hidden.keys()
     everything = values | hidden
     assert len(everything) == settings.n_entities * settings.n_attributes
@@ -159,7 +159,7 @@ def test_the_published_settings_give_the_published_counts():
         "test_ood": 150,
         "test_easy": 3000,
         "atomic_id": 3000,
-        "atomic_ood": 2000,
+        "test_value": 2000,
     }
     assert (task.splits["train"].targets[:, 0] >= 0).sum() == 18_000
 

@@ -107,7 +107,12 @@ def test_data_of_ones_own_is_kept_and_the_printed_settings_name_it(
         ("export 1 2 --to x --format hf", "--format hf writes one run to a folder, got 2 runs"),
         ("export 1 --to x.csv --at 5", "--at chooses a checkpoint of a network; add --format hf"),
         ("export 99 --to x --format hf", "there is no run 99; it may have been deleted"),
-        ("launch", "argument COMMAND: invalid choice: 'launch'"),
+        ("lst", "argument COMMAND: there is no 'lst', did you mean 'list'"),
+        (
+            "run quick --seeds 2 --set task.kind=search --set task.n_entities=60"
+            " --set task.n_attributes=1 --set task.n_values=3 --set task.shown_share=0.05",
+            "seed 1 draws no hard query",
+        ),
         ("bench speed", "no measurement is called 'speed'"),
         ("serve --listen 0.0.0.0:1", "--listen takes grpc+unix://PATH or grpc+tls://HOST:PORT"),
     ],
