@@ -1,5 +1,6 @@
 """Which processes belong to a lab: for tests that kill them, and to leave none behind."""
 
+import contextlib
 import json
 import os
 import signal
@@ -37,11 +38,18 @@ def standby_pids(home: Home) -> list[int]:
 
 
 def end_all(home: Home) -> None:
-    """Kill the daemon and workers of a home and wait until they are gone."""
-    daemon = daemon_pid(home)
-    pids = [*worker_pids(home), *standby_pids(home), *([] if daemon is None else [daemon])]
+    """Kill every process of the engine in a home and wait until they are gone.
+
+    Daemons too that have not yet found out whether another one was there before.
+    """
+    pids = [
+        process.pid
+        for process in psutil.process_iter()
+        if "-m engine" in _command(process) and _works_in(process, home)
+    ]
     for pid in pids:
-        os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
     deadline = time.monotonic() + 10
     while any(_alive(pid) for pid in pids) and time.monotonic() < deadline:
         time.sleep(0.01)

@@ -48,21 +48,69 @@ def _take_all(browser: Browser, site: Site, engine: Engine) -> None:
     _both(browser, site, "runs", "runs-empty")
     _both(browser, site, "", "launch")
     _both(browser, site, "?preset=power&optimizer.learning_rate=3&task.p=98", "launch-unusable")
-    (grokking,) = engine.launch(_quick(), name="quick")
-    with _window(browser, "light") as page:
-        view = Lab(page, site.url).open(f"live?runs={grokking}")
-        _picture(page, "live-starting-light")
-        view.sees_step(40, seconds=60)
-        _picture(page, "live-running-light")
-    _until_ended(engine, grokking)
+    _both(browser, site, "?preset=composition-small", "launch-facts")
+    grokking = _growing(browser, site, engine)
     _both(browser, site, f"live?runs={grokking}", "live-grokked")
+    _dialogs(browser, site, grokking)
     seeds = engine.launch(_quick(**{"training.steps": 400}), name="three seeds", seeds=3)
     for run in seeds:
         _until_ended(engine, run)
     _both(browser, site, "live?runs=" + ",".join(map(str, seeds)), "live-seeds")
     _failed(browser, site, engine)
     _lost_and_paused(browser, site, engine)
+    _queued(browser, site, engine)
+    _facts(browser, site, engine)
     _both(browser, site, "runs", "runs")
+
+
+def _growing(browser: Browser, site: Site, engine: Engine) -> int:
+    """A run of each theme from its start on; the last of them to its end."""
+    run = 0
+    for theme in THEMES:
+        (run,) = engine.launch(_quick(), name="quick")
+        with _window(browser, theme) as page:
+            view = Lab(page, site.url).open(f"live?runs={run}")
+            _picture(page, f"live-starting-{theme}")
+            view.sees_step(40, seconds=60)
+            _picture(page, f"live-running-{theme}")
+    _until_ended(engine, run)
+    return run
+
+
+def _dialogs(browser: Browser, site: Site, run: int) -> None:
+    for label in ("Fork", "Extend", "Note", "Delete"):
+        for theme in THEMES:
+            with _window(browser, theme) as page:
+                view = Lab(page, site.url).open(f"live?runs={run}")
+                _settled(page)
+                view.press(label)
+                page.get_by_role("dialog").wait_for(timeout=SLOWEST_MS)
+                _picture(page, f"dialog-{label.lower()}-{theme}")
+
+
+def _queued(browser: Browser, site: Site, engine: Engine) -> None:
+    """More long runs of different shapes than this machine has slots for."""
+    runs = [
+        run
+        for width in (16, 32, 64, 128)
+        for run in engine.launch(
+            _quick(**{"training.steps": 1_000_000, "model.d_mlp": width}), name=f"width {width}"
+        )
+    ]
+    _until(engine, runs[0], lambda row: row["state"] == "running")
+    _both(browser, site, f"live?runs={runs[-1]}", "live-queued")
+    _both(browser, site, "", "launch-queue")
+    for run in runs:
+        engine.kill(run)
+    for run in runs:
+        _until_ended(engine, run)
+
+
+def _facts(browser: Browser, site: Site, engine: Engine) -> None:
+    facts = apply(PRESETS["composition-small"].config, {"training.steps": 400})
+    (run,) = engine.launch(facts.model_dump(mode="json"), name="two hops")
+    _until_ended(engine, run)
+    _both(browser, site, f"live?runs={run}", "live-facts")
 
 
 def _failed(browser: Browser, site: Site, engine: Engine) -> None:
@@ -123,14 +171,18 @@ def _window(browser: Browser, theme: Literal["light", "dark"]) -> Iterator[Page]
 
 
 def _picture(page: Page, name: str) -> None:
-    """Take one when the page has come to rest, however busy the machine is."""
+    _settled(page)
+    page.screenshot(path=FOLDER / f"{name}.png")
+    print(FOLDER / f"{name}.png")
+
+
+def _settled(page: Page) -> None:
+    """Wait until the page has come to rest, however busy the machine is."""
     page.locator("[data-test-script-state=notRunning]").wait_for(timeout=SLOWEST_MS)
     page.locator("[data-testid=stMain] h1").wait_for(timeout=SLOWEST_MS)
     page.wait_for_timeout(SETTLE_MS)
     for chart in page.locator(".lab-curves").all():
         expect(chart).to_have_attribute("data-ready", "yes", timeout=SLOWEST_MS)
-    page.screenshot(path=FOLDER / f"{name}.png")
-    print(FOLDER / f"{name}.png")
 
 
 if __name__ == "__main__":

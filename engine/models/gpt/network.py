@@ -48,7 +48,9 @@ class GPT(Network):
         self.settings = settings
         self.length = length
         self._occurring: Occurring | None = None
-        self.has_loops = self.in_one_pass and applies(settings)
+        self.has_loops = self.in_one_pass and applies(
+            settings, vocab_size=vocab_size, length=length
+        )
         stack: dict[str, nn.Module] = {"wte": Weight(vocab_size, C)}
         if settings.positions == "learned":
             stack["wpe"] = Weight(length, C)

@@ -9,7 +9,7 @@ import pytest
 
 from engine.config.presets import PRESETS
 from engine.daemon.warmer import Warmer
-from engine.home import Home
+from engine.home import ENVIRONMENT, Home
 from engine.worker.warmth import Warmth
 
 
@@ -20,14 +20,15 @@ def warmer(home: Home) -> Iterator[Warmer]:
     warmer.end()
 
 
-def processes() -> list[psutil.Process]:
+def processes(home: Home) -> list[psutil.Process]:
+    """Those of one home: the labs of other tests may warm up beside."""
     found: list[psutil.Process] = []
     for process in psutil.Process().children(recursive=True):
         try:
-            words = process.cmdline()
+            words, its = process.cmdline(), process.environ().get(ENVIRONMENT)
         except psutil.Error:  # it has just ended, or nobody has reaped it yet
             continue
-        if "engine.warming" in words:
+        if "engine.warming" in words and its == str(home.path):
             found.append(process)
     return found
 
@@ -39,19 +40,19 @@ def until(claim: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-def test_it_works_at_the_lowest_priority_and_ends_when_a_run_is_queued(warmer: Warmer):
+def test_it_works_at_the_lowest_priority_and_ends_when_a_run_is_queued(home: Home, warmer: Warmer):
     warmer.tick(idle=True)
-    until(lambda: any(process.nice() == 19 for process in processes()))
+    until(lambda: any(process.nice() == 19 for process in processes(home)))
     warmer.tick(idle=True)
-    assert len(processes()) == 1
+    assert len(processes(home)) == 1
     warmer.tick(idle=False)
-    assert processes() == []
+    assert processes(home) == []
 
 
 def test_it_waits_until_the_lab_has_been_idle_for_a_while(home: Home):
     warmer = Warmer(home.create(), "cpu", idle_seconds=3600.0)
     warmer.tick(idle=True)
-    assert processes() == []
+    assert processes(home) == []
 
 
 def test_what_was_compiled_is_not_compiled_again(home: Home, warmer: Warmer):
@@ -63,7 +64,7 @@ def test_what_was_compiled_is_not_compiled_again(home: Home, warmer: Warmer):
         warmth.add(name)
     assert warmth.missing("cpu") == []
     warmer.tick(idle=True)
-    assert processes() == []
+    assert processes(home) == []
 
 
 def test_another_version_of_torch_compiles_everything_again(home: Home):

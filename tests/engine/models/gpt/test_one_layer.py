@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 import torch
 
+from engine.models.gpt.one_layer import applies
 from engine.models.gpt.settings import GPTSettings
 from tests.engine.models.samples import READS, T, V, examples, gradients, network
 
@@ -24,7 +25,14 @@ FORMS: dict[str, dict[str, Any]] = {
 
 def _network(form: str) -> Any:
     settings = GPTSettings(d_model=16, **({"n_heads": 4, "d_mlp": 24} | FORMS[form]))
-    return network(settings)
+    model = network(settings)
+    model.has_loops = True  # so small a network gains nothing by them
+    return model
+
+
+def test_the_form_is_left_where_sums_over_many_tokens_cost_more():
+    for length, gains in ((3, True), (96, False)):
+        assert applies(GPTSettings(), vocab_size=114, length=length) is gains
 
 
 @pytest.mark.parametrize("read", READS, ids=str)
