@@ -175,7 +175,10 @@ class Program:
         values = dict(parameters)
         if dropout:
             values |= chosen(self._places, *dropout)
-        logits: Tensor = functional_call(self._network, values, (tokens, self._read))
+        # no two names share a parameter, and to look for such costs a quarter of a millisecond
+        logits: Tensor = functional_call(
+            self._network, values, (tokens, self._read), tie_weights=False
+        )
         at_once = self._network.loops and torch.is_grad_enabled()
         measure = self._measure_in_one_pass if at_once else self._measure
         loss = measure(logits, targets, n_classes=self._n_classes, dtype=self.loss_dtype)

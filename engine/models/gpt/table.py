@@ -57,16 +57,14 @@ def _scores(
     index: Int[Tensor, "B T"],
     read: tuple[int, ...],
 ) -> Float[Tensor, "B A T H"]:
-    """Products of the queries at `read` with all keys.
+    """Products of the queries at `read` with all keys, gathered from those of all rows.
 
-    For one read position they are gathered from those of all rows, unless that table would far
-    outgrow the gathered keys; else queries and keys are gathered, and multiplied there: a product
-    of matrices costs less than to look up each of its elements.
+    Where a table of products would far outgrow the gathered keys, queries and keys are gathered.
     """
     (B, T), A, (_, V, H, D) = tokens.shape, len(read), q.shape
     q = at_positions(q.unsqueeze(0), read).squeeze(0).flatten(0, 1)
     asked = at_positions(tokens, read) + torch.arange(0, A * V, V, device=tokens.device)
-    if A == 1 and V * T * V <= 4 * B * T * D:
+    if A * V * T * V <= 4 * B * T * D:
         products = torch.einsum("qhd,khd->qkh", q, k).flatten(0, 1)
         return _gather(products, asked.unsqueeze(-1) * (T * V) + index.unsqueeze(1))
     queries = _gather(q.flatten(1), asked).unflatten(-1, (H, D))

@@ -40,7 +40,8 @@ def test_twenty_kills_leave_the_curve_of_an_uninterrupted_run(ward: Ward):
 
     last = ward.row(run)["last_step"]
     (whole,) = ward.launch(7, steps=1_000_000)
-    ward.until_step(whole, last)
+    # between twenty kills it has trained for a minute
+    ward.until_step(whole, last, seconds=300)
     ward.supervisor.stop(whole)
     ward.until_state(whole, "stopped")
 

@@ -85,8 +85,8 @@ class Ward:
     def until_state(self, run: int, *states: str) -> float:
         return self.until(lambda: self.state(run) in states)
 
-    def until_step(self, run: int, step: int) -> None:
-        self.until(lambda: self.row(run)["last_step"] >= step)
+    def until_step(self, run: int, step: int, seconds: float = 40.0) -> None:
+        self.until(lambda: self.row(run)["last_step"] >= step, seconds)
 
     def workers(self) -> list[int]:
         return worker_pids(self.home)
