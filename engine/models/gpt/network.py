@@ -11,7 +11,10 @@ change how often something is computed, never its value:
   Where the vocabulary is smaller than the batch, it is computed once for each such pair and
   gathered for the examples (`engine.models.gpt.table`).
 
-A third, for one layer without norms, needs loops of its own (`engine.models.gpt.one_layer`).
+Two more have shapes that depend on the examples, or loops of their own, so that they are taken
+where runs are computed one by one (`Network.loops`): rows with the same prefix at the same
+position are computed once in every layer (`engine.models.gpt.prefixes`), and one layer without
+norms takes its products before positions are mixed (`engine.models.gpt.one_layer`).
 `GPT.savings = False` switches all off; the tests compare values and gradients.
 """
 
@@ -22,6 +25,7 @@ from torch import Tensor, nn
 from engine.models.gpt.block import Block
 from engine.models.gpt.layers import Norm, Weight, sinusoids
 from engine.models.gpt.one_layer import Occurring, applies, one_layer_logits
+from engine.models.gpt.prefixes import MOST_TOKENS, Prefixes, attend_by_prefix
 from engine.models.gpt.settings import DecoderSettings
 from engine.models.gpt.table import attend_by_table
 from engine.models.network import Network
@@ -93,6 +97,11 @@ class GPT(Network):
         B, T = tokens.shape
         if self.loops and self.has_loops and self.savings and len(self.embedding) < B:
             return self._one_layer(tokens, read)
+        may_share = self.loops and self.savings and self.in_one_pass and T <= MOST_TOKENS
+        if may_share and len(self.blocks) > 1:
+            prefixes = Prefixes(tokens)
+            if prefixes.pays:
+                return self._by_prefix(prefixes, read)
         everywhere, last = tuple(range(T)), len(self.blocks) - 1
         wanted = read if self.savings else everywhere
         dtype = self.matmul_dtype
@@ -125,6 +134,20 @@ class GPT(Network):
             occurring=occurring,
             dtype=self.matmul_dtype,
         )
+
+    def _by_prefix(self, prefixes: Prefixes, read: tuple[int, ...]) -> Float[Tensor, "B A V"]:
+        x = self.embedding.index_select(0, prefixes.tokens)
+        x = x + self.positions(prefixes.rows.shape[1]).index_select(0, prefixes.positions)
+        x = x.unsqueeze(0)
+        last, dtype = len(self.blocks) - 1, self.matmul_dtype
+        looking = prefixes.of_positions(read)
+        for layer, block in enumerate(self.blocks):
+            x = attend_by_prefix(x, block, prefixes, looking if layer == last else None, dtype)
+            x = self.think(x, layer)
+        place = torch.empty(len(prefixes), dtype=torch.long)
+        place[looking] = torch.arange(len(looking))
+        wanted = place[at_positions(prefixes.rows, read)]
+        return self.logits(x[0].index_select(0, wanted.flatten()).view(*wanted.shape, -1))
 
     def think(self, x: Float[Tensor, "B A C"], layer: int) -> Float[Tensor, "B A C"]:
         """The residual stream after a layer's MLP."""
