@@ -25,7 +25,7 @@ class Network(nn.Module):
     """Whether `attention` has something to show: rows that sum to 1 over the past."""
 
     has_loops = False
-    """Whether loops compiled for the CPU take the place of the compiler's (see `loops`)."""
+    """Whether there are ways for the CPU that gain more than the compiler (see `loops`)."""
 
     captures = True
     """Whether a step of it can be recorded as a CUDA graph."""
@@ -37,8 +37,8 @@ class Network(nn.Module):
         self.savings = True
         """Whether exact savings are taken; off for comparison alone."""
         self.loops = False
-        """Whether loops compiled for the CPU may be used, which neither vmap nor the compiler can
-        look into."""
+        """Whether ways for the CPU may be taken that neither vmap nor the compiler can look into:
+        loops of our own, shapes that depend on the examples."""
         self.alphabets: Sequence[Sequence[int]] | None = None
         """For each position the tokens that may stand there, where the task knows them."""
 

@@ -91,7 +91,12 @@ class Batch:
             self.device,
             noise_seeds=[seed_of(each, "order") for each in training],
         )
-        by_loops = network.has_loops and self.device.type == "cpu" and available()
+        by_loops = (
+            network.has_loops
+            and self.device.type == "cpu"
+            and available()
+            and not some.training.dropout
+        )
         self.decision = decide(
             some, self.device.type, network_compiles=not by_loops, has_compiler=has_compiler
         )

@@ -68,7 +68,7 @@ def decide(
             return Decision(False, "training.compile is never")
         case "auto":
             if not network_compiles:
-                return Decision(False, "this network has loops compiled by hand")
+                return Decision(False, "this network has faster ways of its own")
             if not pays(config, device):
                 return Decision(False, "the budget is short")
             if not has_compiler:

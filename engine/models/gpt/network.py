@@ -44,7 +44,7 @@ class GPT(Network):
     has_maps = True
 
     in_one_pass = True
-    """Whether each layer is run once, with nothing added: what `one_layer` takes for granted."""
+    """Whether each layer is run once, with nothing added: what the ways of `loops` build on."""
 
     def __init__(self, settings: DecoderSettings, *, vocab_size: int, length: int) -> None:
         super().__init__()
@@ -52,9 +52,13 @@ class GPT(Network):
         self.settings = settings
         self.length = length
         self._occurring: Occurring | None = None
-        self.has_loops = self.in_one_pass and applies(
+        self._sums_rows = self.in_one_pass and applies(
             settings, vocab_size=vocab_size, length=length
         )
+        self._shares_prefixes = (
+            self.in_one_pass and settings.n_layers > 1 and length <= MOST_TOKENS
+        )
+        self.has_loops = self._sums_rows or self._shares_prefixes
         stack: dict[str, nn.Module] = {"wte": Weight(vocab_size, C)}
         if settings.positions == "learned":
             stack["wpe"] = Weight(length, C)
@@ -95,10 +99,9 @@ class GPT(Network):
     def forward(self, tokens: Int[Tensor, "B T"], read: tuple[int, ...]) -> Float[Tensor, "B A V"]:
         """Logits at the positions `read`, which are fixed for all examples."""
         B, T = tokens.shape
-        if self.loops and self.has_loops and self.savings and len(self.embedding) < B:
+        if self.loops and self._sums_rows and self.savings and len(self.embedding) < B:
             return self._one_layer(tokens, read)
-        may_share = self.loops and self.savings and self.in_one_pass and T <= MOST_TOKENS
-        if may_share and len(self.blocks) > 1:
+        if self.loops and self._shares_prefixes and self.savings:
             prefixes = Prefixes(tokens)
             if prefixes.pays:
                 return self._by_prefix(prefixes, read)

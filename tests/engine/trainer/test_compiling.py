@@ -58,10 +58,13 @@ def test_a_network_with_kernels_of_its_own_is_not_compiled_by_auto():
     assert decide(chosen(LONG, "always"), "cpu", network_compiles=False).compiled
 
 
-def test_nandas_network_is_left_to_its_own_loops():
-    config = apply(PRESETS["nanda"].config, {"training.device": "cpu"})
+@pytest.mark.parametrize("name", ["nanda", "power"])
+def test_decoders_are_left_to_their_own_ways_unless_they_drop_out(name: str):
+    config = apply(PRESETS[name].config, {"training.device": "cpu", "training.steps": 1_000_000})
     assert pays(config, "cpu")
     assert not Batch.start({0: config}).decision.compiled
+    dropping = Batch.start({0: apply(config, {"training.dropout": 0.1})}, has_compiler=False)
+    assert dropping.decision.reason == "no C++ compiler was found"
 
 
 def test_no_demonstration_waits_for_a_compiler():
@@ -78,7 +81,8 @@ def test_runs_of_one_batch_are_all_compiled_or_none_is():
 
 
 def test_a_batch_says_whether_it_is_compiled_and_why():
-    batch = Batch.start({0: apply(SHORT, {"training.device": "cpu"})})
+    short = {"training.device": "cpu", "training.steps": 100}
+    batch = Batch.start({0: apply(PRESETS["comparison-llama"].config, short)})
     assert not batch.decision.compiled
     assert batch.decision.reason == "the budget is short"
 
