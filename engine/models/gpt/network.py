@@ -13,7 +13,7 @@ change how often something is computed, never its value:
 
 Two more have shapes that depend on the examples, or loops of their own, so that they are taken
 where runs are computed one by one (`Network.loops`): rows with the same prefix at the same
-position are computed once in every layer (`engine.models.gpt.prefixes`), and one layer without
+position are computed once in every layer (`engine.models.prefixes`), and one layer without
 norms takes its products before positions are mixed (`engine.models.gpt.one_layer`).
 `GPT.savings = False` switches all off; the tests compare values and gradients.
 """
@@ -23,13 +23,14 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from engine.models.gpt.block import Block
+from engine.models.gpt.by_prefix import attend_by_prefix
 from engine.models.gpt.layers import Norm, Weight, sinusoids
 from engine.models.gpt.one_layer import Occurring, applies, one_layer_logits
-from engine.models.gpt.prefixes import MOST_TOKENS, Prefixes, attend_by_prefix
 from engine.models.gpt.settings import DecoderSettings
 from engine.models.gpt.table import attend_by_table
 from engine.models.network import Network
 from engine.models.positions import at_positions
+from engine.models.prefixes import MOST_TOKENS, Prefixes
 
 
 class GPT(Network):
@@ -147,9 +148,7 @@ class GPT(Network):
         for layer, block in enumerate(self.blocks):
             x = attend_by_prefix(x, block, prefixes, looking if layer == last else None, dtype)
             x = self.think(x, layer)
-        place = torch.empty(len(prefixes), dtype=torch.long)
-        place[looking] = torch.arange(len(looking))
-        wanted = place[at_positions(prefixes.rows, read)]
+        wanted = prefixes.places(read)
         return self.logits(x[0].index_select(0, wanted.flatten()).view(*wanted.shape, -1))
 
     def think(self, x: Float[Tensor, "B A C"], layer: int) -> Float[Tensor, "B A C"]:

@@ -3,8 +3,9 @@
 Shapes: ``B`` examples, ``T`` tokens, ``A`` read positions, ``C`` d_model, ``H`` heads,
 ``V`` vocabulary, ``L`` layers.
 
-The savings are the GPT decoder's. Rotary positions enter after the projections, so that the
-first layer's queries, keys and values depend on the token alone: a table of V rows.
+The savings are the GPT decoder's, shared prefixes among them. Rotary positions enter after the
+projections, so that the first layer's queries, keys and values depend on the token alone: a table
+of V rows.
 """
 
 import torch
@@ -17,6 +18,7 @@ from engine.models.llama.layers import GatedMLP, Linear, RMSNorm
 from engine.models.llama.settings import LlamaSettings
 from engine.models.network import Network
 from engine.models.positions import at_positions
+from engine.models.prefixes import MOST_TOKENS, Prefixes
 
 
 class Block(nn.Module):
@@ -44,7 +46,13 @@ class Block(nn.Module):
         dtype: torch.dtype,
     ) -> Float[Tensor, "B A C"]:
         """The residual stream after the block, at the positions `read`."""
-        x = x + self.drop_1(self.self_attn(parts, read, dtype))
+        return self.add(x, self.self_attn(parts, read, dtype), dtype)
+
+    def add(
+        self, x: Float[Tensor, "B A C"], mixed: Float[Tensor, "B A C"], dtype: torch.dtype
+    ) -> Float[Tensor, "B A C"]:
+        """The residual stream with what attention gave, and behind the MLP."""
+        x = x + self.drop_1(mixed)
         return x + self.drop_2(self.mlp(self.post_attention_layernorm(x), dtype))
 
 
@@ -60,6 +68,7 @@ class Llama(Network):
         super().__init__()
         self.settings = settings
         self.length = length
+        self.has_loops = settings.n_layers > 1 and length <= MOST_TOKENS
         self.model = nn.ModuleDict(
             {
                 "embed_tokens": Linear(settings.d_model, vocab_size),
@@ -92,6 +101,10 @@ class Llama(Network):
     def forward(self, tokens: Int[Tensor, "B T"], read: tuple[int, ...]) -> Float[Tensor, "B A V"]:
         """Logits at the positions `read`, which are fixed for all examples."""
         B, T = tokens.shape
+        if self.loops and self.has_loops and self.savings:
+            prefixes = Prefixes(tokens)
+            if prefixes.pays:
+                return self._by_prefix(prefixes, read)
         everywhere, last, dtype = tuple(range(T)), len(self.blocks) - 1, self.matmul_dtype
         wanted = read if self.savings else everywhere
         x = self.embed(tokens)
@@ -103,6 +116,26 @@ class Llama(Network):
                 parts = block.project(x, queries, dtype)
             x = block(at_positions(x, queries), parts, queries, dtype)
         return self.logits(x if self.savings else at_positions(x, read))
+
+    def _by_prefix(self, prefixes: Prefixes, read: tuple[int, ...]) -> Float[Tensor, "B A V"]:
+        """The same, each prefix computed once.
+
+        It is an example of one token for the matrices, and of all its tokens for attention.
+        """
+        T, last, dtype = prefixes.rows.shape[1], len(self.blocks) - 1, self.matmul_dtype
+        x = self.embed(prefixes.tokens.unsqueeze(1))
+        for layer, block in enumerate(self.blocks):
+            q, k, v = block.project(x, (0,), dtype)
+            positions = read if layer == last else tuple(range(T))
+            mixed = [
+                block.self_attn(
+                    (q[rows], _gather(k[:, 0], seen), _gather(v[:, 0], seen)), (t,), dtype
+                )
+                for t, rows, seen in prefixes.by_position(positions)
+            ]
+            here = x[prefixes.of_positions(read)] if layer == last else x
+            x = block.add(here, torch.cat(mixed), dtype)
+        return self.logits(_gather(x[:, 0], prefixes.places(read)))
 
     def _from_table(
         self, tokens: Int[Tensor, "B T"], read: tuple[int, ...]

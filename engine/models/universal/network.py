@@ -18,6 +18,7 @@ from engine.models.gpt.block import Block
 from engine.models.gpt.network import GPT
 from engine.models.gpt.table import attend_by_table
 from engine.models.positions import at_positions
+from engine.models.prefixes import MOST_TOKENS, Prefixes
 from engine.models.universal.settings import UniversalSettings
 
 
@@ -44,6 +45,7 @@ class Universal(GPT):
             self.transformer["shared"] = Block(settings, attends=False)
         self.n_loops = settings.n_loops
         """How often the stack is run; free to choose after training."""
+        self.has_loops = length <= MOST_TOKENS
 
     def make_block(self, layer: int) -> Block:
         """A layer's own parts."""
@@ -53,6 +55,10 @@ class Universal(GPT):
     def forward(self, tokens: Int[Tensor, "B T"], read: tuple[int, ...]) -> Float[Tensor, "B A V"]:
         """Logits at the positions `read`, which are fixed for all examples."""
         B, T = tokens.shape
+        if self.loops and self.has_loops and self.savings:
+            prefixes = Prefixes(tokens)
+            if prefixes.pays:
+                return self._by_prefix(prefixes, read)
         everywhere, dtype = tuple(range(T)), self.matmul_dtype
         wanted = read if self.savings else everywhere
         last = (self.n_loops - 1) * len(self.blocks) + self.sharing.last_source
@@ -68,6 +74,38 @@ class Universal(GPT):
                 x, _, kv = self._attend(x, step, kv, queries)
             x = self._think(x, block)
         return self.logits(x if self.savings else at_positions(x, read))
+
+    def _by_prefix(self, prefixes: Prefixes, read: tuple[int, ...]) -> Float[Tensor, "B A V"]:
+        """The same, each prefix computed once.
+
+        It is an example of one token for the matrices, and of all its tokens for attention.
+        """
+        T, dtype = prefixes.rows.shape[1], self.matmul_dtype
+        last = (self.n_loops - 1) * len(self.blocks) + self.sharing.last_source
+        x = self.embedding.index_select(0, prefixes.tokens)
+        x = (x + self.positions(T).index_select(0, prefixes.positions)).unsqueeze(1)
+        positions, kv = tuple(range(T)), None
+        for step in range(self.n_loops * len(self.blocks)):
+            layer = step % len(self.blocks)
+            block = self.blocks[layer]
+            x = self._between(x, step)
+            inputs = block.attention_input(x)
+            if kv is None or self.sharing.makes_keys(layer):
+                q, *kv = block.attn.project(inputs, (0,), dtype)
+            else:
+                q = block.attn.split_heads(block.attn.c_attn(inputs, dtype))
+            if step == last:
+                positions, looking = read, prefixes.of_positions(read)
+                x, q = x[looking], q[looking]
+            mixed: list[Tensor] = []
+            asking = q
+            for t, _, seen in prefixes.by_position(positions):
+                own, asking = asking[: len(seen)], asking[len(seen) :]
+                keys, values = (_of_prefixes(each, seen) for each in kv)
+                mixed.append(block.attn.mix(block.attn.look(own, keys, (t,)), values, dtype))
+            x = self._think(block.add_attention(x, torch.cat(mixed)), block)
+        wanted = prefixes.places(read)
+        return self.logits(x[:, 0].index_select(0, wanted.flatten()).view(*wanted.shape, -1))
 
     def attention(self, tokens: Int[Tensor, "B T"]) -> Float[Tensor, "L B H T T"]:
         """The attention maps of all layers in all loops: row t is where position t looks."""
@@ -107,3 +145,10 @@ class Universal(GPT):
         """The residual stream after a layer's own MLP or the one of all layers."""
         thinker = self.transformer["shared"] if self.sharing.share_mlp else block
         return thinker.think(x, self.matmul_dtype)  # pyright: ignore[reportCallIssue]
+
+
+def _of_prefixes(rows: Float[Tensor, "U H 1 D"], seen: Int[Tensor, "S t"]) -> Tensor:
+    """Keys or values (S, H, t, D) of what each prefix may see."""
+    _, H, _, D = rows.shape
+    found = rows.flatten(1).index_select(0, seen.flatten())
+    return found.view(*seen.shape, H, D).transpose(1, 2)

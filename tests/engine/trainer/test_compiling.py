@@ -82,7 +82,7 @@ def test_runs_of_one_batch_are_all_compiled_or_none_is():
 
 def test_a_batch_says_whether_it_is_compiled_and_why():
     short = {"training.device": "cpu", "training.steps": 100}
-    batch = Batch.start({0: apply(PRESETS["comparison-llama"].config, short)})
+    batch = Batch.start({0: apply(PRESETS["comparison-mamba"].config, short)})
     assert not batch.decision.compiled
     assert batch.decision.reason == "the budget is short"
 
@@ -105,6 +105,6 @@ def test_every_shape_is_compiled_however_many_there_are():
 
 
 def test_several_loops_or_memories_take_the_place_of_one_pass():
-    assert build_model(GPTSettings(), vocab_size=7, length=3).has_loops
+    assert build_model(GPTSettings(), vocab_size=7, length=9).has_loops
     for settings in (UniversalSettings(n_layers=1), MemorySettings(n_layers=1)):
-        assert not build_model(settings, vocab_size=7, length=3).has_loops
+        assert not build_model(settings, vocab_size=7, length=9).has_loops

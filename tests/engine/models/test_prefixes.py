@@ -6,17 +6,30 @@ import pytest
 import torch
 from torch import Tensor
 
-from engine.models.gpt.prefixes import MOST_TOKENS, Prefixes
 from engine.models.gpt.settings import GPTSettings
+from engine.models.llama.settings import LlamaSettings
+from engine.models.prefixes import MOST_TOKENS, Prefixes
+from engine.models.universal.settings import UniversalSettings
 from tests.engine.models.samples import READS, T, V, gradients, network
 
 SMALL: dict[str, Any] = {"n_layers": 2, "d_model": 16, "n_heads": 4, "d_mlp": 24}
-FORMS: dict[str, dict[str, Any]] = {
-    "pre-norm": {"norm": "pre"},
-    "post-norm, gelu, biases": {"norm": "post", "activation": "gelu", "attention_bias": True},
-    "without norms, tied": {"norm": "none", "tied": True},
-    "without positions": {"norm": "pre", "positions": "none"},
-    "three layers": {"norm": "pre", "n_layers": 3},
+FORMS: dict[str, Any] = {
+    "pre-norm": GPTSettings(**SMALL, norm="pre"),
+    "post-norm, gelu, biases": GPTSettings(
+        **SMALL, norm="post", activation="gelu", attention_bias=True
+    ),
+    "without norms, tied": GPTSettings(**SMALL, norm="none", tied=True),
+    "without positions": GPTSettings(**SMALL, norm="pre", positions="none"),
+    "three layers": GPTSettings(**(SMALL | {"n_layers": 3}), norm="pre"),
+    "looped": UniversalSettings(**SMALL, norm="pre", n_loops=2),
+    "looped, re-embedded, one MLP": UniversalSettings(
+        **SMALL, norm="pre", n_loops=3, re_embed=True, share_mlp=True
+    ),
+    "looped, borrowed keys": UniversalSettings(
+        **(SMALL | {"n_layers": 4}), norm="post", n_loops=2, layers_per_kv=2
+    ),
+    "llama": LlamaSettings(**SMALL),
+    "llama, grouped keys, three layers": LlamaSettings(**(SMALL | {"n_layers": 3}), n_kv_heads=2),
 }
 
 
@@ -28,8 +41,7 @@ def _examples(n: int = 60) -> Tensor:
 
 
 def _network(form: str) -> Any:
-    settings = GPTSettings(**(SMALL | FORMS[form]))
-    return network(settings)
+    return network(FORMS[form])
 
 
 @pytest.mark.parametrize("read", READS, ids=str)
@@ -40,6 +52,7 @@ def test_prefixes_change_neither_values_nor_gradients(form: str, read: tuple[int
     plain, plain_gradients = model(tokens, read), gradients(model, tokens, read)
     model.savings = model.loops = True
     assert Prefixes(tokens).pays
+    assert model.has_loops
     torch.testing.assert_close(model(tokens, read), plain, rtol=1e-10, atol=1e-10)
     for name, gradient in gradients(model, tokens, read).items():
         torch.testing.assert_close(plain_gradients[name], gradient, rtol=1e-9, atol=1e-9)

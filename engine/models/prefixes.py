@@ -1,4 +1,4 @@
-"""How a decoder computes rows with the same prefix at the same position once.
+"""How a causal network computes rows with the same prefix at the same position once.
 
 What a causal network makes of position t depends on the tokens up to t alone. Examples share
 prefixes: of 512 rows (h, r1, r2) over 50 entities, 50 at most differ at the first position and
@@ -6,17 +6,17 @@ some 350 at the second. Each distinct (position, prefix) is one row here, in eve
 at the rows of the prefixes that it begins with. How many rows there are depends on the examples,
 so that neither vmap nor the compiler nor a recorded graph can take this way.
 
-Shapes: ``B`` examples, ``T`` tokens, ``A`` read positions, ``C`` d_model, ``H`` heads,
-``D`` d_head, ``U`` rows (distinct prefixes of all positions), ``S`` those of them that look.
+Shapes: ``B`` examples, ``T`` tokens, ``A`` read positions, ``U`` rows (distinct prefixes of all
+positions), ``S`` those of some positions.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from torch import Tensor
 
-from engine.models.gpt.block import Block
+from engine.models.positions import at_positions
 
 MOST_SHARE = 0.8
 """Sharing pays up to this share of the B·T rows; above it, what is gathered costs more."""
@@ -69,27 +69,17 @@ class Prefixes:
         """The rows of some positions."""
         return torch.cat([torch.arange(*self.starts[t : t + 2]) for t in read])
 
+    def by_position(
+        self, positions: Sequence[int]
+    ) -> Iterator[tuple[int, slice, Int[Tensor, "S t"]]]:
+        """For each position: itself, its rows, and the rows that each of them may see."""
+        for t in positions:
+            rows = slice(*self.starts[t : t + 2])
+            yield t, rows, self.seen[rows, : t + 1]
 
-def attend_by_prefix(
-    x: Float[Tensor, "1 U C"],
-    block: Block,
-    prefixes: Prefixes,
-    looking: Int[Tensor, " S"] | None,
-    dtype: torch.dtype,
-) -> Float[Tensor, "1 S C"]:
-    """The residual stream after attention, of the rows `looking` (None: all).
-
-    Equal to `block.attend` where an example has that prefix.
-    """
-    attn, T = block.attn, prefixes.seen.shape[1]
-    q, k, v = attn.c_attn(block.attention_input(x), dtype)[0].to(x.dtype).chunk(3, -1)
-    seen, hidden = prefixes.seen, prefixes.hidden
-    if looking is not None:
-        x, q = x.index_select(1, looking), q.index_select(0, looking)
-        seen, hidden = seen[looking], hidden[looking]
-    heads = (attn.n_heads, attn.d_head)
-    keys, values = (each.index_select(0, seen.flatten()).view(-1, T, *heads) for each in (k, v))
-    scores = (q.unflatten(-1, heads).unsqueeze(1) * keys).sum(-1)
-    weights = attn.weigh(scores, hidden.unsqueeze(-1), keys=1)
-    mixed = (weights.unsqueeze(-1) * values).sum(1).flatten(1)
-    return block.add_attention(x, attn.c_proj(mixed.unsqueeze(0), dtype))
+    def places(self, read: tuple[int, ...]) -> Int[Tensor, "B A"]:
+        """Where each example's read positions stand among `of_positions(read)`."""
+        rows = self.of_positions(read)
+        place = torch.empty(len(self), dtype=torch.long)
+        place[rows] = torch.arange(len(rows))
+        return place[at_positions(self.rows, read)]
