@@ -11,6 +11,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from engine.models.prefixes import Prefixes
+
 
 class Network(nn.Module):
     """A causal network over short token rows.
@@ -27,6 +29,9 @@ class Network(nn.Module):
     has_loops = False
     """Whether there are ways for the CPU that gain more than the compiler (see `loops`)."""
 
+    shares_prefixes = False
+    """Whether rows with the same prefix may be computed once (see `shared_prefixes`)."""
+
     captures = True
     """Whether a step of it can be recorded as a CUDA graph."""
 
@@ -41,6 +46,13 @@ class Network(nn.Module):
         loops of our own, shapes that depend on the examples."""
         self.alphabets: Sequence[Sequence[int]] | None = None
         """For each position the tokens that may stand there, where the task knows them."""
+
+    def shared_prefixes(self, tokens: Int[Tensor, "B T"]) -> Prefixes | None:
+        """The prefixes of some examples where they may be computed once, and that pays."""
+        if not (self.loops and self.savings and self.shares_prefixes):
+            return None
+        prefixes = Prefixes(tokens)
+        return prefixes if prefixes.pays else None
 
     @abstractmethod
     def forward(self, tokens: Int[Tensor, "B T"], read: tuple[int, ...]) -> Float[Tensor, "B A V"]:

@@ -21,7 +21,6 @@ from engine.models.positions import at_positions
 MOST_SHARE = 0.8
 """Sharing pays up to this share of the B·T rows; above it, what is gathered costs more."""
 
-
 MOST_TOKENS = 8
 """Longer rows do not take this way: each prefix gathers the keys and values of all its positions,
 and longer prefixes are shared by few."""

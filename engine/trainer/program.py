@@ -175,7 +175,7 @@ class Program:
         values = dict(parameters)
         if dropout:
             values |= chosen(self._places, *dropout)
-        # no two names share a parameter, and to look for such costs a quarter of a millisecond
+        # no two names share a parameter, and to look for such walks all modules in every step
         logits: Tensor = functional_call(
             self._network, values, (tokens, self._read), tie_weights=False
         )

@@ -22,6 +22,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from engine.models.gathering import gathered
 from engine.models.gpt.block import Block
 from engine.models.gpt.by_prefix import attend_by_prefix
 from engine.models.gpt.layers import Norm, Weight, sinusoids
@@ -56,10 +57,8 @@ class GPT(Network):
         self._sums_rows = self.in_one_pass and applies(
             settings, vocab_size=vocab_size, length=length
         )
-        self._shares_prefixes = (
-            self.in_one_pass and settings.n_layers > 1 and length <= MOST_TOKENS
-        )
-        self.has_loops = self._sums_rows or self._shares_prefixes
+        self.shares_prefixes = self.in_one_pass and settings.n_layers > 1 and length <= MOST_TOKENS
+        self.has_loops = self._sums_rows or self.shares_prefixes
         stack: dict[str, nn.Module] = {"wte": Weight(vocab_size, C)}
         if settings.positions == "learned":
             stack["wpe"] = Weight(length, C)
@@ -102,10 +101,9 @@ class GPT(Network):
         B, T = tokens.shape
         if self.loops and self._sums_rows and self.savings and len(self.embedding) < B:
             return self._one_layer(tokens, read)
-        if self.loops and self._shares_prefixes and self.savings:
-            prefixes = Prefixes(tokens)
-            if prefixes.pays:
-                return self._by_prefix(prefixes, read)
+        prefixes = self.shared_prefixes(tokens)
+        if prefixes is not None:
+            return self._by_prefix(prefixes, read)
         everywhere, last = tuple(range(T)), len(self.blocks) - 1
         wanted = read if self.savings else everywhere
         dtype = self.matmul_dtype
@@ -140,16 +138,13 @@ class GPT(Network):
         )
 
     def _by_prefix(self, prefixes: Prefixes, read: tuple[int, ...]) -> Float[Tensor, "B A V"]:
-        x = self.embedding.index_select(0, prefixes.tokens)
-        x = x + self.positions(prefixes.rows.shape[1]).index_select(0, prefixes.positions)
-        x = x.unsqueeze(0)
+        x = self.embed_prefixes(prefixes).unsqueeze(0)
         last, dtype = len(self.blocks) - 1, self.matmul_dtype
         looking = prefixes.of_positions(read)
         for layer, block in enumerate(self.blocks):
             x = attend_by_prefix(x, block, prefixes, looking if layer == last else None, dtype)
             x = self.think(x, layer)
-        wanted = prefixes.places(read)
-        return self.logits(x[0].index_select(0, wanted.flatten()).view(*wanted.shape, -1))
+        return self.logits(gathered(x[0], prefixes.places(read)))
 
     def think(self, x: Float[Tensor, "B A C"], layer: int) -> Float[Tensor, "B A C"]:
         """The residual stream after a layer's MLP."""
@@ -160,6 +155,12 @@ class GPT(Network):
         B, T = tokens.shape
         found = self.embedding.index_select(0, tokens.reshape(-1)).view(B, T, -1)
         return found + self.positions(T)
+
+    def embed_prefixes(self, prefixes: Prefixes) -> Float[Tensor, "U C"]:
+        """What `embed` gives for the last token of each prefix."""
+        T = prefixes.rows.shape[1]
+        found = gathered(self.embedding, prefixes.tokens)
+        return found + gathered(self.positions(T), prefixes.positions)
 
     def rows(self, T: int) -> Float[Tensor, "T V C"]:
         """What `embed` gives for every token at every position."""

@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from engine.models.gathering import gathered
 from engine.models.gpt.block import Block
 from engine.models.positions import at_positions, hidden
 
@@ -36,8 +37,8 @@ def attend_by_table(
     scores = _scores(q.unflatten(0, (T, V)), k, tokens, index, read)
     mask = hidden(T, read, tokens.device)
     weights = block.attn.weigh(scores, None if mask is None else mask.unsqueeze(-1), keys=2)
-    values = _gather(v, index).unflatten(-1, heads)
-    x = _gather(flat, at_positions(index, read))
+    values = gathered(v, index).unflatten(-1, heads)
+    x = gathered(flat, at_positions(index, read))
     return block.add_attention(x, block.attn.c_proj(_mix(weights, values).flatten(2), dtype))
 
 
@@ -66,14 +67,7 @@ def _scores(
     asked = at_positions(tokens, read) + torch.arange(0, A * V, V, device=tokens.device)
     if A * V * T * V <= 4 * B * T * D:
         products = torch.einsum("qhd,khd->qkh", q, k).flatten(0, 1)
-        return _gather(products, asked.unsqueeze(-1) * (T * V) + index.unsqueeze(1))
-    queries = _gather(q.flatten(1), asked).unflatten(-1, (H, D))
-    keys = _gather(k.flatten(1), index).unflatten(-1, (H, D))
+        return gathered(products, asked.unsqueeze(-1) * (T * V) + index.unsqueeze(1))
+    queries = gathered(q.flatten(1), asked).unflatten(-1, (H, D))
+    keys = gathered(k.flatten(1), index).unflatten(-1, (H, D))
     return (queries.transpose(1, 2) @ keys.permute(0, 2, 3, 1)).permute(0, 2, 3, 1)
-
-
-def _gather(
-    table: Float[Tensor, "N W"], index: Int[Tensor, "*places"]
-) -> Float[Tensor, "*places W"]:
-    """Rows of the table; `index_select` has the cheapest backward of all gathers on the CPU."""
-    return table.index_select(0, index.reshape(-1)).view(*index.shape, -1)

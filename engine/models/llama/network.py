@@ -13,6 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from engine.models.dropout import Dropout
+from engine.models.gathering import gathered
 from engine.models.llama.attention import Attention
 from engine.models.llama.layers import GatedMLP, Linear, RMSNorm
 from engine.models.llama.settings import LlamaSettings
@@ -68,7 +69,7 @@ class Llama(Network):
         super().__init__()
         self.settings = settings
         self.length = length
-        self.has_loops = settings.n_layers > 1 and length <= MOST_TOKENS
+        self.has_loops = self.shares_prefixes = settings.n_layers > 1 and length <= MOST_TOKENS
         self.model = nn.ModuleDict(
             {
                 "embed_tokens": Linear(settings.d_model, vocab_size),
@@ -96,15 +97,14 @@ class Llama(Network):
 
     def embed(self, tokens: Int[Tensor, "B T"]) -> Float[Tensor, "B T C"]:
         """Each token's row."""
-        return _gather(self.embedding, tokens)
+        return gathered(self.embedding, tokens)
 
     def forward(self, tokens: Int[Tensor, "B T"], read: tuple[int, ...]) -> Float[Tensor, "B A V"]:
         """Logits at the positions `read`, which are fixed for all examples."""
         B, T = tokens.shape
-        if self.loops and self.has_loops and self.savings:
-            prefixes = Prefixes(tokens)
-            if prefixes.pays:
-                return self._by_prefix(prefixes, read)
+        prefixes = self.shared_prefixes(tokens)
+        if prefixes is not None:
+            return self._by_prefix(prefixes, read)
         everywhere, last, dtype = tuple(range(T)), len(self.blocks) - 1, self.matmul_dtype
         wanted = read if self.savings else everywhere
         x = self.embed(tokens)
@@ -129,13 +129,13 @@ class Llama(Network):
             positions = read if layer == last else tuple(range(T))
             mixed = [
                 block.self_attn(
-                    (q[rows], _gather(k[:, 0], seen), _gather(v[:, 0], seen)), (t,), dtype
+                    (q[rows], gathered(k[:, 0], seen), gathered(v[:, 0], seen)), (t,), dtype
                 )
                 for t, rows, seen in prefixes.by_position(positions)
             ]
             here = x[prefixes.of_positions(read)] if layer == last else x
             x = block.add(here, torch.cat(mixed), dtype)
-        return self.logits(_gather(x[:, 0], prefixes.places(read)))
+        return self.logits(gathered(x[:, 0], prefixes.places(read)))
 
     def _from_table(
         self, tokens: Int[Tensor, "B T"], read: tuple[int, ...]
@@ -150,7 +150,7 @@ class Llama(Network):
             part.squeeze(0).to(rows.dtype)
             for part in self.blocks[0].project(rows, everything, self.matmul_dtype)
         )
-        return _gather(q, at_positions(tokens, read)), _gather(k, tokens), _gather(v, tokens)
+        return gathered(q, at_positions(tokens, read)), gathered(k, tokens), gathered(v, tokens)
 
     def logits(self, x: Float[Tensor, "B A C"]) -> Float[Tensor, "B A V"]:
         """The last residual stream, unembedded in float32."""
@@ -175,9 +175,3 @@ class Llama(Network):
             else:
                 drawn = torch.randn(parameter.shape, generator=generator)
                 parameter.copy_(drawn * (0.02 * self.settings.init_scale))
-
-
-def _gather(
-    table: Float[Tensor, "N W"], index: Int[Tensor, "*places"]
-) -> Float[Tensor, "*places W"]:
-    return table.index_select(0, index.reshape(-1)).view(*index.shape, -1)

@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from engine.models.gathering import gathered
 from engine.models.gpt.block import Block
 from engine.models.gpt.network import GPT
 from engine.models.gpt.table import attend_by_table
@@ -45,7 +46,7 @@ class Universal(GPT):
             self.transformer["shared"] = Block(settings, attends=False)
         self.n_loops = settings.n_loops
         """How often the stack is run; free to choose after training."""
-        self.has_loops = length <= MOST_TOKENS
+        self.has_loops = self.shares_prefixes = length <= MOST_TOKENS
 
     def make_block(self, layer: int) -> Block:
         """A layer's own parts."""
@@ -55,10 +56,9 @@ class Universal(GPT):
     def forward(self, tokens: Int[Tensor, "B T"], read: tuple[int, ...]) -> Float[Tensor, "B A V"]:
         """Logits at the positions `read`, which are fixed for all examples."""
         B, T = tokens.shape
-        if self.loops and self.has_loops and self.savings:
-            prefixes = Prefixes(tokens)
-            if prefixes.pays:
-                return self._by_prefix(prefixes, read)
+        prefixes = self.shared_prefixes(tokens)
+        if prefixes is not None:
+            return self._by_prefix(prefixes, read)
         everywhere, dtype = tuple(range(T)), self.matmul_dtype
         wanted = read if self.savings else everywhere
         last = (self.n_loops - 1) * len(self.blocks) + self.sharing.last_source
@@ -82,8 +82,7 @@ class Universal(GPT):
         """
         T, dtype = prefixes.rows.shape[1], self.matmul_dtype
         last = (self.n_loops - 1) * len(self.blocks) + self.sharing.last_source
-        x = self.embedding.index_select(0, prefixes.tokens)
-        x = (x + self.positions(T).index_select(0, prefixes.positions)).unsqueeze(1)
+        x = self.embed_prefixes(prefixes).unsqueeze(1)
         positions, kv = tuple(range(T)), None
         for step in range(self.n_loops * len(self.blocks)):
             layer = step % len(self.blocks)
@@ -104,8 +103,7 @@ class Universal(GPT):
                 keys, values = (_of_prefixes(each, seen) for each in kv)
                 mixed.append(block.attn.mix(block.attn.look(own, keys, (t,)), values, dtype))
             x = self._think(block.add_attention(x, torch.cat(mixed)), block)
-        wanted = prefixes.places(read)
-        return self.logits(x[:, 0].index_select(0, wanted.flatten()).view(*wanted.shape, -1))
+        return self.logits(gathered(x[:, 0], prefixes.places(read)))
 
     def attention(self, tokens: Int[Tensor, "B T"]) -> Float[Tensor, "L B H T T"]:
         """The attention maps of all layers in all loops: row t is where position t looks."""
@@ -150,5 +148,4 @@ class Universal(GPT):
 def _of_prefixes(rows: Float[Tensor, "U H 1 D"], seen: Int[Tensor, "S t"]) -> Tensor:
     """Keys or values (S, H, t, D) of what each prefix may see."""
     _, H, _, D = rows.shape
-    found = rows.flatten(1).index_select(0, seen.flatten())
-    return found.view(*seen.shape, H, D).transpose(1, 2)
+    return gathered(rows.flatten(1), seen).unflatten(-1, (H, D)).transpose(1, 2)
