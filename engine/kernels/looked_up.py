@@ -100,8 +100,7 @@ def _look(
                 if not hidden[a, t]:
                     score = scale * products[q, rows[b, t], h]
                     weights[r, t * H + h] = score
-                    # a NaN is kept: it becomes the largest, and so every weight
-                    if not score <= most:
+                    if score > most:
                         most = score
             total = scale * 0
             for t in range(T):
