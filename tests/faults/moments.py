@@ -16,6 +16,7 @@ TINY = apply(
         "model.d_mlp": 32,
         "training.steps": 1500,
         "training.eval_every": 10,
+        "training.compile": "never",
     },
 )
 ENDLESS = apply(TINY, {"training.steps": 10_000_000})

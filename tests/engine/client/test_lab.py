@@ -33,6 +33,7 @@ TINY = apply(
         "model.n_heads": 2,
         "model.d_mlp": 32,
         "training.steps": 300,
+        "training.compile": "never",
     },
 )
 ENDLESS = apply(TINY, {"training.steps": 10_000_000})

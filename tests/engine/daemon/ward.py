@@ -20,6 +20,7 @@ TINY = {
     "model.n_heads": 2,
     "model.d_mlp": 32,
     "training.eval_every": 20,
+    "training.compile": "never",
 }
 ENDLESS = 10_000_000
 Row = dict[str, Any]

@@ -11,7 +11,13 @@ from engine.daemon.scheduler import Start
 from engine.home import Home, RunFolder
 from engine.journal import Line, read_lines
 
-TINY = {"task.p": 11, "model.d_model": 16, "model.n_heads": 2, "model.d_mlp": 32}
+TINY = {
+    "task.p": 11,
+    "model.d_model": 16,
+    "model.n_heads": 2,
+    "model.d_mlp": 32,
+    "training.compile": "never",
+}
 
 
 class Bench:
