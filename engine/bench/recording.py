@@ -2,7 +2,6 @@
 
 import tempfile
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
@@ -37,15 +36,16 @@ class Stretch:
 
 STRETCHES = (
     Stretch("quick", 0, 1_500),
-    Stretch("nanda", 5_000, 300),
+    Stretch("nanda", 5_000, 600),
 )
 
 
 def recording(options: Options) -> list[dict[str, Any]]:
     """One row a stretch: both rates, and the median over rounds of recorded ÷ bare.
 
-    The rounds of both kinds alternate within one process, so that a machine that slows down
-    slows both. The recorded half journals, evaluates, snapshots and checkpoints to a disk.
+    Both kinds train side by side in one process and take turns at every block of steps, so that a
+    machine that slows down slows both. The recorded one journals, evaluates, snapshots and
+    checkpoints to a disk.
     """
     torch.set_num_threads(options.threads)
     return [_row(stretch, options) for stretch in STRETCHES]
@@ -62,30 +62,58 @@ def _row(stretch: Stretch, options: Options) -> dict[str, Any]:
         "training.threads": options.threads,
     }
     config = apply(PRESETS[stretch.preset].config, changes)
-    pairs = [(_bare(config, stretch), _recorded(config, stretch)) for _ in range(options.rounds)]
+    pairs = [_pair(config, stretch) for _ in range(options.rounds)]
     return {
         "preset": stretch.preset,
         "from_step": stretch.first,
         "steps": stretch.n_steps,
-        "bare_steps_per_second": median(bare.wall for bare, _ in pairs),
-        "recorded_steps_per_second": median(recorded.wall for _, recorded in pairs),
-        "recorded_to_bare": median(recorded.wall / bare.wall for bare, recorded in pairs),
-        "recorded_to_bare_by_cpu_time": median(told.cpu / bare.cpu for bare, told in pairs),
+        "bare_steps_per_second": stretch.n_steps / median(bare.wall for bare, _ in pairs),
+        "recorded_steps_per_second": stretch.n_steps / median(told.wall for _, told in pairs),
+        "recorded_to_bare": median(bare.wall / told.wall for bare, told in pairs),
+        "recorded_to_bare_by_cpu_time": median(bare.cpu / told.cpu for bare, told in pairs),
     }
 
 
 @dataclass(frozen=True, slots=True)
-class Rate:
-    """Steps per second of the clock, and of the processor, which other processes disturb less."""
+class Cost:
+    """Seconds of the clock, and of the processor, which other processes disturb less."""
 
     wall: float
     cpu: float
 
 
-def _rate(train: Callable[[], object], n_steps: int) -> Rate:
-    wall, cpu = time.perf_counter(), time.process_time()
-    train()
-    return Rate(n_steps / (time.perf_counter() - wall), n_steps / (time.process_time() - cpu))
+class _Bare:
+    """The same run with nothing recorded, which follows the other one step by step."""
+
+    def __init__(self, batch: Batch) -> None:
+        self._batch = batch
+        self.wall = self.cpu = 0.0
+
+    def follow(self, step: int) -> None:
+        """Train to a step, and count what this thread takes; others write for the recorded run."""
+        wall, cpu = time.perf_counter(), time.thread_time()
+        self._batch.advance_to(step)
+        assert not self._batch.diverged()  # waits for the device
+        self.wall += time.perf_counter() - wall
+        self.cpu += time.thread_time() - cpu
+
+
+def _pair(config: RunConfig, stretch: Stretch) -> tuple[Cost, Cost]:
+    """What a bare and a recorded run cost."""
+    bare, batch = _Bare(_batch(config, stretch)), _batch(config, stretch)
+
+    def between_blocks() -> bool:
+        bare.follow(batch.step)
+        return False
+
+    with tempfile.TemporaryDirectory() as folder:
+        run = Home(Path(folder)).create().run(1).create()
+        recorder = Recorder(run, RunLock(run.lock), attempt=1)
+        session = Session(batch, {1: recorder}, checkpoint_seconds=10.0, terminated=between_blocks)
+        wall, cpu = time.perf_counter(), time.process_time()
+        session.run()
+        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    return Cost(bare.wall, bare.cpu), Cost(wall - bare.wall, cpu - bare.cpu)
 
 
 def _batch(config: RunConfig, stretch: Stretch) -> Batch:
@@ -97,22 +125,3 @@ def _batch(config: RunConfig, stretch: Stretch) -> Batch:
         batch.advance(before)
         batch.diverged()  # waits for the device
     return batch
-
-
-def _bare(config: RunConfig, stretch: Stretch) -> Rate:
-    batch = _batch(config, stretch)
-
-    def train() -> None:
-        batch.advance(stretch.n_steps)
-        assert not batch.diverged()
-
-    return _rate(train, stretch.n_steps)
-
-
-def _recorded(config: RunConfig, stretch: Stretch) -> Rate:
-    with tempfile.TemporaryDirectory() as folder:
-        run = Home(Path(folder)).create().run(1).create()
-        recorder = Recorder(run, RunLock(run.lock), attempt=1)
-        batch = _batch(config, stretch)
-        session = Session(batch, {1: recorder}, checkpoint_seconds=10.0, terminated=lambda: False)
-        return _rate(session.run, stretch.n_steps)
