@@ -2,11 +2,11 @@
 
 import importlib.util
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import cache
 from typing import Any
 
-_REARRANGED = {"reassoc", "contract", "arcp", "nsz"}
+REARRANGED = {"reassoc", "contract", "arcp", "nsz"}
 """Sums may be taken in vector lanes; NaN and infinity keep their meaning, or a loss that stops
 being finite would not be seen."""
 
@@ -17,10 +17,13 @@ def available() -> bool:
     return importlib.util.find_spec("numba") is not None
 
 
-def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+def compiled(
+    function: Callable[..., Any], *, fastmath: Collection[str] = REARRANGED
+) -> Callable[..., Any]:
     """The same loop as machine code, compiled at its first call and read from disk later.
 
     The loop releases the interpreter's lock. Its numbers depend on nothing but its arguments.
+    `fastmath` names what LLVM may take for granted.
     """
     made: list[Callable[..., Any]] = []
 
@@ -29,7 +32,7 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
             import numba
 
             decorate: Any = numba.njit(
-                cache=True, nogil=True, fastmath=_REARRANGED, error_model="numpy"
+                cache=True, nogil=True, fastmath=set(fastmath), error_model="numpy"
             )
             # under the tests' checks of shapes the function comes wrapped
             made.append(decorate(inspect.unwrap(function)))

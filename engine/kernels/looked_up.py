@@ -62,6 +62,8 @@ class _LookedUp(torch.autograd.Function):
             products.numpy().dtype.type(scale),
             weights.numpy(),
         )
+        # torch takes many exponentials at once, a loop takes them one by one
+        _share(weights.exp_().numpy(), H)
         ctx.save_for_backward(rows, asked, weights)
         ctx.rest = products.shape, scale
         return weights
@@ -91,26 +93,31 @@ def _look(
     scale: float,
     weights: np.ndarray,
 ) -> None:
+    """How far each score lies below the largest that its head sees there."""
     (A, T), H = hidden.shape, products.shape[2]
     for r in range(len(asked)):
         b, a, q = r // A, r % A, asked[r]
         for h in range(H):
             most = -np.inf
             for t in range(T):
-                if not hidden[a, t]:
-                    score = scale * products[q, rows[b, t], h]
-                    weights[r, t * H + h] = score
-                    if score > most:
-                        most = score
-            total = scale * 0
+                score = -np.inf if hidden[a, t] else scale * products[q, rows[b, t], h]
+                weights[r, t * H + h] = score
+                if score > most:
+                    most = score
             for t in range(T):
-                share = scale * 0
-                if not hidden[a, t]:
-                    share = np.exp(weights[r, t * H + h] - most)
-                weights[r, t * H + h] = share
-                total += share
-            for t in range(T):
-                weights[r, t * H + h] /= total
+                weights[r, t * H + h] -= most
+
+
+@compiled
+def _share(weights: np.ndarray, n_heads: int) -> None:
+    R, K = weights.shape
+    for r in range(R):
+        for h in range(n_heads):
+            total = weights[r, h]
+            for k in range(h + n_heads, K, n_heads):
+                total += weights[r, k]
+            for k in range(h, K, n_heads):
+                weights[r, k] /= total
 
 
 @compiled

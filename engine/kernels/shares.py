@@ -3,27 +3,27 @@
 Shapes: ``R`` rows of logits, ``V`` vocabulary, ``C`` classes.
 """
 
+from functools import partial
+
 import numpy as np
 from jaxtyping import Float, Int64
 from torch import Tensor
 
 from data.task import IGNORED
-from engine.kernels.compiled import compiled
+from engine.kernels.compiled import REARRANGED, compiled
 
 
 def differences(
     logits: Float[Tensor, "R V"],
-    most: Float[Tensor, "R 1"],
     targets: Int64[Tensor, " R"],
     out: Float[Tensor, "R C"],
     ahead: Float[Tensor, " R"],
 ) -> None:
-    """Write logits − `most`, in the type of `out`, and the same of each row's answer.
+    """Write logits − the largest of a row's classes, in the type of `out`; so of each answer.
 
     A row whose target is `IGNORED` has nothing ahead.
     """
-    arrays = (logits.numpy(), most.numpy(), targets.numpy(), out.numpy(), ahead.numpy())
-    _subtract(*arrays, IGNORED)
+    _subtract(logits.numpy(), targets.numpy(), out.numpy(), ahead.numpy(), IGNORED)
 
 
 def loss_and_gradient(
@@ -49,18 +49,30 @@ def loss_and_gradient(
     )
 
 
-@compiled
+def loss_alone(
+    shares: Float[Tensor, "R C"],
+    ahead: Float[Tensor, " R"],
+    targets: Int64[Tensor, " R"],
+    *,
+    scale: float,
+) -> float:
+    """The sum that `loss_and_gradient` returns."""
+    arrays = (shares.numpy(), ahead.numpy(), targets.numpy())
+    return _add(*arrays, shares.numpy().dtype.type(scale), IGNORED)
+
+
+# the largest of many is found in vector lanes where no order with a NaN has to be kept; a NaN
+# among them comes out of the subtraction, whatever is subtracted
+@partial(compiled, fastmath=REARRANGED | {"nnan"})
 def _subtract(
-    logits: np.ndarray,
-    most: np.ndarray,
-    targets: np.ndarray,
-    out: np.ndarray,
-    ahead: np.ndarray,
-    ignored: int,
+    logits: np.ndarray, targets: np.ndarray, out: np.ndarray, ahead: np.ndarray, ignored: int
 ) -> None:
     R, C = out.shape
     for r in range(R):
-        largest = out.dtype.type(most[r, 0])
+        most = logits[r, 0]
+        for j in range(1, C):
+            most = max(most, logits[r, j])
+        largest = out.dtype.type(most)
         for j in range(C):
             out[r, j] = out.dtype.type(logits[r, j]) - largest
         ahead[r] = 0 if targets[r] == ignored else out[r, targets[r]]
@@ -93,4 +105,19 @@ def _write(
             gradient[r, j] = 0
         if target != ignored:
             gradient[r, target] -= scale
+    return loss * scale
+
+
+@compiled
+def _add(
+    shares: np.ndarray, ahead: np.ndarray, targets: np.ndarray, scale: float, ignored: int
+) -> float:
+    R, C = shares.shape
+    loss = 0.0
+    for r in range(R):
+        if targets[r] != ignored:
+            total = scale * 0
+            for j in range(C):
+                total += shares[r, j]
+            loss += np.log(total) - ahead[r]
     return loss * scale

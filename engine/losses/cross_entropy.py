@@ -1,4 +1,4 @@
-"""How far logits are from the answers: cross-entropy and accuracy at the answer positions.
+"""How far logits are from the answers: cross-entropy, and how many are right.
 
 In float32 the loss of a confident answer is not small but wrong: log-softmax computes
 log(1 + ε) and 1 + ε is 1 for ε below 1.2e-7. Each loss is 0 or at least about 1.2e-7, the mean
@@ -40,17 +40,8 @@ def mean_over_answers(
     return total / (flat != IGNORED).sum().clamp(min=1)
 
 
-def correct_answers(
+def n_right(
     logits: Float[Tensor, "B A V"], targets: Int[Tensor, "B A"], *, n_classes: int
-) -> tuple[Int[Tensor, ""], Int[Tensor, ""]]:
-    """How many answers are right, and how many are asked for."""
-    right = logits[..., :n_classes].argmax(-1) == targets
-    return right.sum(), (targets != IGNORED).sum()
-
-
-def answer_accuracy(
-    logits: Float[Tensor, "B A V"], targets: Int[Tensor, "B A"], *, n_classes: int
-) -> Float[Tensor, ""]:
-    """Share of right answers among those that are asked for, in 0 … 1; 0 where none is."""
-    right, asked = correct_answers(logits, targets, n_classes=n_classes)
-    return right.float() / asked.clamp(min=1)
+) -> Int[Tensor, " A"]:
+    """At how many examples the first of the largest logits is the answer, where one is asked."""
+    return (logits[..., :n_classes].argmax(-1) == targets).sum(0)

@@ -1,4 +1,4 @@
-"""How cross-entropy and its gradient come out of one pass over the logits.
+"""How cross-entropy comes out of one pass over the logits, and its gradient where it is asked for.
 
 The gradient of the mean loss is (share − one-hot) / answers, and the shares are what the loss has
 computed anyway; so nothing is kept for a backward pass but that gradient in the logits' own type.
@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from data.task import IGNORED
-from engine.kernels.shares import differences, loss_and_gradient
+from engine.kernels.shares import differences, loss_alone, loss_and_gradient
 
 
 def answer_loss_in_one_pass(
@@ -23,10 +23,7 @@ def answer_loss_in_one_pass(
     n_classes: int,
     dtype: torch.dtype = torch.float32,
 ) -> Float[Tensor, ""]:
-    """`engine.losses.cross_entropy.answer_loss`, with its gradient taken at once.
-
-    For training alone, and not under vmap: where no gradient is asked for, it costs more.
-    """
+    """`engine.losses.cross_entropy.answer_loss` with its gradient at once; not under vmap."""
     return _AnswerLoss.apply(logits, targets, n_classes, dtype)
 
 
@@ -37,14 +34,17 @@ class _AnswerLoss(torch.autograd.Function):
     ) -> Tensor:
         flat = logits.detach().flatten(0, 1)
         asked = targets.flatten().contiguous()
-        most = flat[:, :n_classes].amax(1, keepdim=True)
         shares = flat.new_empty((len(flat), n_classes), dtype=dtype)
         ahead = flat.new_empty(len(flat), dtype=dtype)
-        differences(flat, most, asked, shares, ahead)
-        gradient = torch.empty_like(flat)
+        differences(flat, asked, shares, ahead)
+        shares.exp_()
         scale = 1 / max(int((asked != IGNORED).sum()), 1)
-        loss = loss_and_gradient(shares.exp_(), ahead, asked, gradient, scale=scale)
-        ctx.save_for_backward(gradient.view(logits.shape))
+        if any(ctx.needs_input_grad):
+            gradient = torch.empty_like(flat)
+            loss = loss_and_gradient(shares, ahead, asked, gradient, scale=scale)
+            ctx.save_for_backward(gradient.view(logits.shape))
+        else:
+            loss = loss_alone(shares, ahead, asked, scale=scale)
         return logits.new_tensor(loss, dtype=dtype)
 
     @staticmethod

@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from engine.models.prefixes import Prefixes
+from engine.models.remembered import Remembered
 
 
 class Network(nn.Module):
@@ -44,6 +45,7 @@ class Network(nn.Module):
         self.loops = False
         """Whether ways for the CPU may be taken that neither vmap nor the compiler can look into:
         loops of our own, shapes that depend on the examples."""
+        self._prefixes = Remembered(Prefixes)
         self.alphabets: Sequence[Sequence[int]] | None = None
         """For each position the tokens that may stand there, where the task knows them."""
 
@@ -51,7 +53,7 @@ class Network(nn.Module):
         """The prefixes of some examples where they may be computed once, and that pays."""
         if not (self.loops and self.savings and self.shares_prefixes):
             return None
-        prefixes = Prefixes(tokens)
+        prefixes = self._prefixes(tokens)
         return prefixes if prefixes.pays else None
 
     @abstractmethod

@@ -105,6 +105,7 @@ class Batch:
             network.to(self.device),
             task,
             some.training,
+            d_model=some.model.d_model,
             device=self.device,
             compiled=self.decision.compiled,
         )

@@ -16,9 +16,6 @@ from torch.nn import functional as F
 from data import IGNORED, TaskData
 from engine.trainer.order import batch_of_step, permutation
 
-CHUNK = 4096
-"""Examples of one evaluation pass: bounds memory."""
-
 TRAIN_CAP = 2_048
 """Train metrics of a mini-batch run are taken on at most so many examples, its split's first.
 
@@ -56,9 +53,9 @@ class Examples:
         ends = [0, *accumulate(size + (i < rest) for i in range(n))]
         return (self.at(slice(*part)) for part in pairwise(ends) if part[0] < part[1])
 
-    def chunks(self) -> Iterator["Examples"]:
-        """Cut into parts that an evaluation takes at a time."""
-        return self.parts(-(-self.tokens.shape[1] // CHUNK))
+    def chunks(self, most: int) -> Iterator["Examples"]:
+        """Cut into as few nearly equal parts as have at most so many examples."""
+        return self.parts(-(-self.tokens.shape[1] // most))
 
     def n_answers(self) -> Int64[Tensor, " R"]:
         """How many answers are asked for, by run."""

@@ -81,5 +81,5 @@ def _of_group(
             weights.gradient[group.rows] += rows
         loss = loss + part_loss
         if with_accuracy:
-            right = right + program.n_right(logits, part)
+            right = right + program.n_right(logits, part).sum(1)
     return loss, right

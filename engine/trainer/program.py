@@ -5,6 +5,7 @@ Shapes: ``R`` runs of the group, ``B`` examples, ``T`` tokens, ``A`` answers, ``
 """
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import torch
@@ -14,8 +15,9 @@ from torch.func import functional_call
 
 from data import TaskData
 from engine.config.training import TrainingSettings
+from engine.kernels.answers import n_right_by_loops
 from engine.kernels.compiled import available
-from engine.losses.cross_entropy import answer_loss, correct_answers
+from engine.losses.cross_entropy import answer_loss, n_right
 from engine.losses.one_pass import answer_loss_in_one_pass
 from engine.losses.stablemax import stablemax_loss
 from engine.measures.attention import attention_maps
@@ -37,6 +39,9 @@ Dropout = tuple[()] | tuple[Int64[Tensor, " R"], Float[Tensor, " R"]]
 LOSS_DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 
+CHUNK = 2**22
+"""Numbers that a layer gives for the examples of one evaluation pass: bounds memory."""
+
 MOST_SHAPES = 4_096
 """Steps of different shapes in one process: runs with different shares of the data, parts."""
 
@@ -50,6 +55,7 @@ class Program:
         task: TaskData,
         training: TrainingSettings,
         *,
+        d_model: int,
         device: torch.device,
         compiled: bool,
     ) -> None:
@@ -63,6 +69,7 @@ class Program:
         self._measure = LOSSES[training.loss]
         self.loss_dtype = LOSS_DTYPES[training.loss_precision]
         self._measure_in_one_pass = ONE_PASS.get(training.loss, self._measure)
+        self._n_chunk = max(CHUNK // (task.length * d_model), 1)
         self._step = self._gradients
         if compiled:
             _compile_every_shape()
@@ -93,23 +100,31 @@ class Program:
         self, parameters: Mapping[str, Tensor], examples: Examples
     ) -> tuple[Float[Tensor, " R"], Int64[Tensor, "R A"]]:
         """Mean loss of each run, and how many answers are right at each read position."""
-        asked = examples.n_answers().clamp(min=1)
-        loss = torch.zeros_like(asked, dtype=self.loss_dtype)
-        right = torch.zeros_like(examples.targets[:, 0])
-        for chunk in examples.chunks():
-            losses, logits = self._mapped(self._loss, parameters, chunk.tokens, chunk.targets)
-            loss += losses * (chunk.n_answers() / asked)
-            right += (logits[..., : self._n_classes].argmax(-1) == chunk.targets).sum(1)
+        first, *others = examples.chunks(self._n_chunk)
+        loss, right = self._scores_of_chunk(parameters, first)
+        if others:
+            asked = examples.n_answers().clamp(min=1)
+            loss = loss * (first.n_answers() / asked)
+            for chunk in others:
+                more_loss, more_right = self._scores_of_chunk(parameters, chunk)
+                loss = loss + more_loss * (chunk.n_answers() / asked)
+                right = right + more_right
         return loss, right
 
-    def n_right(self, logits: Float[Tensor, "R B A V"], examples: Examples) -> Int64[Tensor, " R"]:
-        """How many answers of each run are right."""
+    def n_right(
+        self, logits: Float[Tensor, "R B A V"], examples: Examples
+    ) -> Int64[Tensor, "R A"]:
+        """How many answers of each run are right at each read position."""
         if len(logits) == 1:
-            return self._n_right(logits[0], examples.targets[0])[None]
-        return torch.vmap(self._n_right)(logits, examples.targets)
+            count = n_right_by_loops if self._loops else n_right
+            return count(logits[0], examples.targets[0], n_classes=self._n_classes)[None]
+        return torch.vmap(partial(n_right, n_classes=self._n_classes))(logits, examples.targets)
 
-    def _n_right(self, logits: Tensor, targets: Tensor) -> Tensor:
-        return correct_answers(logits, targets, n_classes=self._n_classes)[0]
+    def _scores_of_chunk(
+        self, parameters: Mapping[str, Tensor], chunk: Examples
+    ) -> tuple[Float[Tensor, " R"], Int64[Tensor, "R A"]]:
+        loss, logits = self._mapped(self._loss, parameters, chunk.tokens, chunk.targets)
+        return loss, self.n_right(logits, chunk)
 
     @property
     def has_maps(self) -> bool:
@@ -179,8 +194,7 @@ class Program:
         logits: Tensor = functional_call(
             self._network, values, (tokens, self._read), tie_weights=False
         )
-        at_once = self._network.loops and torch.is_grad_enabled()
-        measure = self._measure_in_one_pass if at_once else self._measure
+        measure = self._measure_in_one_pass if self._network.loops else self._measure
         loss = measure(logits, targets, n_classes=self._n_classes, dtype=self.loss_dtype)
         return loss, logits
 

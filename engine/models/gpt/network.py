@@ -26,7 +26,12 @@ from engine.models.gathering import gathered
 from engine.models.gpt.block import Block
 from engine.models.gpt.by_prefix import attend_by_prefix
 from engine.models.gpt.layers import Norm, Weight, sinusoids
-from engine.models.gpt.one_layer import Occurring, applies, one_layer_logits
+from engine.models.gpt.one_layer import (
+    Occurring,
+    applies,
+    one_layer_attention,
+    one_layer_logits,
+)
 from engine.models.gpt.settings import DecoderSettings
 from engine.models.gpt.table import attend_by_table
 from engine.models.network import Network
@@ -99,7 +104,7 @@ class GPT(Network):
     def forward(self, tokens: Int[Tensor, "B T"], read: tuple[int, ...]) -> Float[Tensor, "B A V"]:
         """Logits at the positions `read`, which are fixed for all examples."""
         B, T = tokens.shape
-        if self.loops and self._sums_rows and self.savings and len(self.embedding) < B:
+        if self._takes_one_layer(tokens):
             return self._one_layer(tokens, read)
         prefixes = self.shared_prefixes(tokens)
         if prefixes is not None:
@@ -119,14 +124,14 @@ class GPT(Network):
             x = self.think(x, layer)
         return self.logits(x if self.savings else at_positions(x, read))
 
+    def _takes_one_layer(self, tokens: Int[Tensor, "B T"]) -> bool:
+        may = self.loops and self._sums_rows and self.savings
+        return may and len(self.embedding) < len(tokens)
+
     def _one_layer(
         self, tokens: Int[Tensor, "B T"], read: tuple[int, ...]
     ) -> Float[Tensor, "B A V"]:
-        if self._occurring is None:
-            V, T = len(self.embedding), tokens.shape[1]
-            self._occurring = Occurring(self.alphabets or [range(V)] * T, vocab_size=V)
-        occurring = self._occurring
-        x = self.positions(tokens.shape[1])[occurring.positions] + self.embedding[occurring.tokens]
+        x, occurring = self._embed_occurring(tokens.shape[1])
         return one_layer_logits(
             x,
             self.blocks[0],
@@ -136,6 +141,17 @@ class GPT(Network):
             occurring=occurring,
             dtype=self.matmul_dtype,
         )
+
+    def _embed_occurring(self, T: int) -> tuple[Float[Tensor, "N C"], Occurring]:
+        """What `embed` gives for each row that occurs, and these."""
+        if self._occurring is None:
+            V = len(self.embedding)
+            self._occurring = Occurring(
+                self.alphabets or [range(V)] * T, vocab_size=V, n_heads=self.settings.n_heads
+            )
+        occurring = self._occurring
+        x = self.positions(T)[occurring.positions] + self.embedding[occurring.tokens]
+        return x, occurring
 
     def _by_prefix(self, prefixes: Prefixes, read: tuple[int, ...]) -> Float[Tensor, "B A V"]:
         x = self.embed_prefixes(prefixes).unsqueeze(0)
@@ -175,6 +191,10 @@ class GPT(Network):
     def attention(self, tokens: Int[Tensor, "B T"]) -> Float[Tensor, "L B H T T"]:
         """The attention maps of all layers: row t is where position t looks."""
         everywhere, dtype = tuple(range(tokens.shape[1])), self.matmul_dtype
+        if self._takes_one_layer(tokens):
+            x, occurring = self._embed_occurring(len(everywhere))
+            only = self.blocks[0]
+            return one_layer_attention(x, only, tokens, occurring=occurring, dtype=dtype)[None]
         x, maps = self.embed(tokens), []
         for layer, block in enumerate(self.blocks):
             maps.append(block.attn.heads(block.attention_input(x), everywhere, dtype)[0])

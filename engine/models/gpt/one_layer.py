@@ -19,6 +19,7 @@ are read, ``V`` vocabulary, ``R`` results (example, read position), ``K`` rows s
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int
@@ -32,6 +33,7 @@ from engine.models.gpt.layers import MLP
 from engine.models.gpt.rectified import rectified_logits
 from engine.models.gpt.settings import DecoderSettings
 from engine.models.positions import at_positions, hidden
+from engine.models.remembered import Remembered
 
 LANES = 16
 """Numbers in a vector of the widest processors."""
@@ -55,16 +57,38 @@ def applies(settings: DecoderSettings, *, vocab_size: int, length: int) -> bool:
     return settings.n_layers == 1 and settings.norm == "none" and SLOWNESS * summed <= multiplied
 
 
+class LookedUp(NamedTuple):
+    """Which rows the results take, as far as the tokens tell."""
+
+    rows: Int[Tensor, "B T"]
+    """The number of each token's row."""
+    queries: Int[Tensor, " Q"]
+    """The rows that are read."""
+    asked: Int[Tensor, " R"]
+    """Each result's own row, numbered among `queries`."""
+    by_head: Int[Tensor, "R K"]
+    """The rows that are summed for each result, where each has one part a head."""
+
+
 class Occurring:
     """The rows of (position, token) that occur, numbered position by position."""
 
-    def __init__(self, alphabets: Alphabets, *, vocab_size: int) -> None:
+    def __init__(self, alphabets: Alphabets, *, vocab_size: int, n_heads: int) -> None:
         pairs = [(t, token) for t, tokens in enumerate(alphabets) for token in sorted(tokens)]
         self.positions, self.tokens = torch.tensor(pairs).T
         # a token that may not stand there gets a number that no table has
         self._numbers = torch.full((len(alphabets), vocab_size), len(pairs))
         self._numbers[self.positions, self.tokens] = torch.arange(len(pairs))
         self._places = torch.arange(len(alphabets))
+        self._heads = torch.arange(n_heads)
+        self.looked_up = Remembered(self._look_up)
+        """(tokens, read positions) → `LookedUp`."""
+
+    def _look_up(self, tokens: Int[Tensor, "B T"], read: tuple[int, ...]) -> LookedUp:
+        rows, queries = self.rows(tokens), self.of_positions(read)
+        asked = torch.searchsorted(queries, at_positions(rows, read).contiguous()).flatten()
+        by_head = (rows.unsqueeze(-1) * len(self._heads) + self._heads).flatten(1)
+        return LookedUp(rows, queries, asked, by_head.repeat_interleave(len(read), 0))
 
     def rows(self, tokens: Int[Tensor, "B T"]) -> Int[Tensor, "B T"]:
         """The number of each token's row.
@@ -93,16 +117,10 @@ def one_layer_logits(
     dtype: torch.dtype,
 ) -> Float[Tensor, "B A V"]:
     """Logits at the positions `read`, from the embedded rows that occur."""
-    B, A = len(tokens), len(read)
-    rows = occurring.rows(tokens)
-    queries = occurring.of_positions(read)
-    asked = torch.searchsorted(queries, at_positions(rows, read).contiguous()).flatten()
-    weights, values = _attention(x, block, queries, rows=rows, asked=asked, read=read, dtype=dtype)
-    # a row of the tables for each head of each row that occurs
-    table_rows = (rows.unsqueeze(-1) * values.shape[1] + torch.arange(values.shape[1])).flatten(1)
-    table_rows = table_rows.repeat_interleave(A, 0)
-    places = Places(weights, table_rows, asked)
-    add = _Adder(x[queries], values, block, places)
+    looked_up = occurring.looked_up(tokens, read)
+    weights, values = _attention(x, block, looked_up, read=read, dtype=dtype)
+    places = Places(weights, looked_up.by_head, looked_up.asked)
+    add = _Adder(x[looked_up.queries], values, block, places)
 
     mlp = block.mlp
     if mlp.rectifies and _folds(mlp, unembedding):
@@ -110,7 +128,22 @@ def one_layer_logits(
     else:
         within = mlp.activation(add(mlp.c_fc.weight, mlp.c_fc.bias))
         out = (add.residual() + mlp.c_proj(within, dtype)) @ unembedding.T
-    return out.view(B, A, -1)
+    return out.view(len(tokens), len(read), -1)
+
+
+def one_layer_attention(
+    x: Float[Tensor, "N C"],
+    block: Block,
+    tokens: Int[Tensor, "B T"],
+    *,
+    occurring: Occurring,
+    dtype: torch.dtype,
+) -> Float[Tensor, "B H T T"]:
+    """The attention maps of all examples, from the embedded rows that occur."""
+    everywhere = tuple(range(tokens.shape[1]))
+    looked_up = occurring.looked_up(tokens, everywhere)
+    weights, _ = _attention(x, block, looked_up, read=everywhere, dtype=dtype)
+    return weights.view(*tokens.shape, len(everywhere), -1).permute(0, 3, 1, 2)
 
 
 class _Adder:
@@ -169,20 +202,18 @@ class _Adder:
 def _attention(
     x: Float[Tensor, "N C"],
     block: Block,
-    queries: Int[Tensor, " Q"],
+    looked_up: LookedUp,
     *,
-    rows: Int[Tensor, "B T"],
-    asked: Int[Tensor, " R"],
     read: tuple[int, ...],
     dtype: torch.dtype,
 ) -> tuple[Float[Tensor, "R K"], Float[Tensor, "N H D"]]:
     """Where each read position looks, heads within positions, and the values of all rows."""
-    attn, T, A = block.attn, rows.shape[1], len(read)
-    heads = (attn.n_heads, attn.d_head)
+    attn, (rows, queries, asked, _) = block.attn, looked_up
+    T, heads = rows.shape[1], (attn.n_heads, attn.d_head)
     q, k, v = (part.unflatten(-1, heads) for part in attn.c_attn(x, dtype).chunk(3, -1))
     products = torch.einsum("qhd,nhd->qnh", q[queries].to(x.dtype), k.to(x.dtype))
     mask = hidden(T, read, x.device)
-    seen = torch.zeros(A, T, dtype=torch.bool) if mask is None else mask
+    seen = torch.zeros(len(read), T, dtype=torch.bool) if mask is None else mask
     return looked_up_attention(products, rows, asked, seen, attn.d_head**-0.5), v
 
 

@@ -36,6 +36,9 @@ def rectified_logits(
     dtype: torch.dtype,
 ) -> Float[Tensor, "R V"]:
     """The logits, the hidden layer's products in `dtype`; on the CPU."""
+    if not torch.is_grad_enabled():
+        # autograd tells a function that a parameter needs a gradient even where none is taken
+        out, unembedding = out.detach(), unembedding.detach()
     return _RectifiedLogits.apply(table, base, *places, out, unembedding, dtype)
 
 

@@ -8,7 +8,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from data import IGNORED
-from engine.losses.cross_entropy import answer_accuracy, answer_loss, correct_answers
+from engine.kernels.answers import n_right_by_loops
+from engine.losses.cross_entropy import answer_loss, n_right
 from engine.losses.stablemax import stablemax_loss
 
 N_CLASSES = 5
@@ -49,32 +50,47 @@ def test_ignored_answers_count_in_neither_loss_nor_accuracy(logits: Tensor, targ
     ignored = targets.clone()
     ignored[:, 1] = IGNORED
     kept = [0, 2]
-    loss, accuracy = (
-        f(logits, ignored, n_classes=N_CLASSES) for f in (answer_loss, answer_accuracy)
-    )
+    loss, right = (f(logits, ignored, n_classes=N_CLASSES) for f in (answer_loss, n_right))
     torch.testing.assert_close(
         loss, answer_loss(logits[:, kept], targets[:, kept], n_classes=N_CLASSES)
     )
-    expected = answer_accuracy(logits[:, kept], targets[:, kept], n_classes=N_CLASSES)
-    assert float(accuracy) == float(expected)
+    expected = n_right(logits[:, kept], targets[:, kept], n_classes=N_CLASSES)
+    assert right[kept].tolist() == expected.tolist()
+    assert right[1] == 0
 
 
 def test_logits_of_symbols_are_dropped(logits: Tensor, targets: Tensor):
     changed = logits.clone()
     changed[..., N_CLASSES:] += 100.0
-    for measure in (answer_loss, answer_accuracy):
+    for measure in (answer_loss, n_right):
         before = measure(logits, targets, n_classes=N_CLASSES)
-        assert float(before) == float(measure(changed, targets, n_classes=N_CLASSES))
+        assert torch.equal(before, measure(changed, targets, n_classes=N_CLASSES))
 
 
-def test_right_answers_are_counted_one_by_one(logits: Tensor, targets: Tensor):
+@pytest.mark.parametrize("count", [n_right, n_right_by_loops])
+def test_right_answers_are_counted_one_by_one(
+    logits: Tensor, targets: Tensor, count: Callable[..., Tensor]
+):
     targets[0, 0] = IGNORED
-    right, asked = correct_answers(logits, targets, n_classes=N_CLASSES)
-    expected = sum(
-        int(row[:N_CLASSES].argmax()) == int(target)
-        for row, target in zip(logits.flatten(0, 1), targets.flatten(), strict=True)
-    )
-    assert (int(right), int(asked)) == (expected, 59)
+    found = count(logits, targets, n_classes=N_CLASSES)
+    expected = [
+        sum(int(logits[b, a, :N_CLASSES].argmax()) == int(targets[b, a]) for b in range(20))
+        for a in range(3)
+    ]
+    assert found.tolist() == expected
+
+
+@pytest.mark.parametrize("count", [n_right, n_right_by_loops])
+def test_of_equal_logits_the_first_is_the_answer(count: Callable[..., Tensor]):
+    logits = torch.tensor([1.0, 2.0, 2.0, 0.0]).expand(1, 4, 4)
+    assert count(logits, torch.arange(4)[None], n_classes=4).tolist() == [0, 1, 0, 0]
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_beside_a_nan_nothing_counts_as_right_in_the_loops(place: int):
+    logits = torch.tensor([[[0.0, 1.0, 0.0]]])
+    logits[..., place] = torch.nan
+    assert n_right_by_loops(logits, torch.tensor([[1]]), n_classes=3).item() == 0
 
 
 def test_float32_cannot_tell_a_small_loss_from_none_and_float64_can():
@@ -104,4 +120,4 @@ def test_where_no_answer_is_asked_for_the_loss_and_its_gradient_are_zero(
     (gradient,) = torch.autograd.grad(loss, logits)
     assert float(loss.detach()) == 0.0
     assert not gradient.any()
-    assert float(answer_accuracy(logits.detach(), nothing, n_classes=N_CLASSES)) == 0.0
+    assert not n_right(logits.detach(), nothing, n_classes=N_CLASSES).any()

@@ -31,6 +31,8 @@ def test_loss_and_gradient_are_those_of_the_chain(
     )
     assert found.dtype == dtype
     torch.testing.assert_close(found, wanted, rtol=1e-6, atol=1e-7)
+    alone = answer_loss_in_one_pass(logits.detach(), targets, n_classes=n_classes, dtype=dtype)
+    torch.testing.assert_close(alone, wanted.detach(), rtol=1e-6, atol=1e-7)
     got, expected = (torch.autograd.grad(3 * loss, logits)[0] for loss in (found, wanted))
     torch.testing.assert_close(got, expected, rtol=1e-5, atol=1e-8)
 
@@ -43,8 +45,9 @@ def test_a_confident_answer_keeps_its_small_loss_in_float64():
     assert torch.autograd.grad(loss, logits)[0][0, 0, 1] > 0
 
 
-def test_a_nan_among_the_logits_reaches_the_loss():
+@pytest.mark.parametrize("place", range(13))
+def test_a_nan_among_the_logits_reaches_the_loss(place: int):
     logits, targets = _inputs(13, scale=1.0, ignored=0)
     with torch.no_grad():
-        logits[3, 1, 4] = float("nan")
+        logits[3, 1, place] = float("nan")
     assert answer_loss_in_one_pass(logits, targets, n_classes=13).isnan()

@@ -48,6 +48,17 @@ def test_loops_change_neither_values_nor_gradients(form: str, read: tuple[int, .
         torch.testing.assert_close(plain_gradients[name], gradient, rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.parametrize("form", FORMS)
+def test_maps_of_the_loops_are_those_of_the_plain_pass(form: str):
+    model, tokens = _network(form), examples(100)
+    plain = model.attention(tokens)
+    model.loops = True
+    by_loops = model.attention(tokens)
+    assert by_loops.shape == plain.shape
+    assert not torch.equal(by_loops, plain), "the loops were not used"
+    torch.testing.assert_close(by_loops, plain, rtol=1e-12, atol=1e-12)
+
+
 def test_rows_that_never_occur_are_left_out_without_changing_a_value():
     tokens = examples(100)
     tokens[:, 1] = tokens[:, 1] % 3
