@@ -5,7 +5,9 @@ Shapes: ``B`` examples, ``T`` tokens, ``A`` read positions, ``V`` vocabulary, ``
 """
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -45,9 +47,20 @@ class Network(nn.Module):
         self.loops = False
         """Whether ways for the CPU may be taken that neither vmap nor the compiler can look into:
         loops of our own, shapes that depend on the examples."""
+        self.held: dict[Any, Any] | None = None
+        """What the weights alone gave, while they are held (see `holding`)."""
         self._prefixes = Remembered(Prefixes)
         self.alphabets: Sequence[Sequence[int]] | None = None
         """For each position the tokens that may stand there, where the task knows them."""
+
+    @contextmanager
+    def holding(self) -> Generator[None, None, None]:
+        """While no run's weights change: what they alone give may be made once for all passes."""
+        self.held = {}
+        try:
+            yield
+        finally:
+            self.held = None
 
     def shared_prefixes(self, tokens: Int[Tensor, "B T"]) -> Prefixes | None:
         """The prefixes of some examples where they may be computed once, and that pays."""

@@ -253,7 +253,8 @@ class Batch:
         It is the same function at each call: what it does may have been recorded.
         """
         if self._replay is None:
-            return measure(self.gradient(with_accuracy=with_accuracy))
+            with self.program.holding():
+                return measure(self.gradient(with_accuracy=with_accuracy))
         self._gradient, found = self._replay.measure(
             measure, step=self.step + 1, with_accuracy=with_accuracy
         )

@@ -5,6 +5,7 @@ Shapes: ``R`` runs of the group, ``B`` examples, ``T`` tokens, ``A`` answers, ``
 """
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
 
@@ -87,6 +88,10 @@ class Program:
         `weight` multiplies each run's loss: the share of its answers that these examples hold.
         """
         return self._step(parameters, examples.tokens, examples.targets, weight, dropout)
+
+    def holding(self) -> AbstractContextManager[None]:
+        """Around several passes over the same weights, which change in none of them."""
+        return self._network.holding()
 
     def scores(
         self, parameters: Mapping[str, Tensor], examples: Examples

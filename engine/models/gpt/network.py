@@ -28,15 +28,20 @@ from engine.models.gpt.by_prefix import attend_by_prefix
 from engine.models.gpt.layers import Norm, Weight, sinusoids
 from engine.models.gpt.one_layer import (
     Occurring,
+    Tables,
     applies,
     one_layer_attention,
     one_layer_logits,
+    one_layer_tables,
 )
 from engine.models.gpt.settings import DecoderSettings
 from engine.models.gpt.table import attend_by_table
 from engine.models.network import Network
 from engine.models.positions import at_positions
 from engine.models.prefixes import MOST_TOKENS, Prefixes
+
+MOST_HELD = 16
+"""Runs whose tables are held at once: bounds memory."""
 
 
 class GPT(Network):
@@ -58,7 +63,7 @@ class GPT(Network):
         C = settings.d_model
         self.settings = settings
         self.length = length
-        self._occurring: Occurring | None = None
+        self._rows: Occurring | None = None
         self._sums_rows = self.in_one_pass and applies(
             settings, vocab_size=vocab_size, length=length
         )
@@ -131,9 +136,9 @@ class GPT(Network):
     def _one_layer(
         self, tokens: Int[Tensor, "B T"], read: tuple[int, ...]
     ) -> Float[Tensor, "B A V"]:
-        x, occurring = self._embed_occurring(tokens.shape[1])
+        occurring = self._occurring(tokens.shape[1])
         return one_layer_logits(
-            x,
+            self._tables(occurring, read),
             self.blocks[0],
             self.unembedding,
             tokens,
@@ -142,16 +147,35 @@ class GPT(Network):
             dtype=self.matmul_dtype,
         )
 
-    def _embed_occurring(self, T: int) -> tuple[Float[Tensor, "N C"], Occurring]:
-        """What `embed` gives for each row that occurs, and these."""
-        if self._occurring is None:
+    def _tables(self, occurring: Occurring, read: tuple[int, ...]) -> Tables:
+        """What the weights alone give; where they are held, what they gave before."""
+        # each run's weights lie at a place of their own
+        key = self.embedding.data_ptr(), read
+        if self.held is not None and key in self.held and not torch.is_grad_enabled():
+            return self.held[key]
+        tables = one_layer_tables(
+            self._embed_occurring(occurring),
+            self.blocks[0],
+            self.unembedding,
+            read,
+            occurring=occurring,
+            dtype=self.matmul_dtype,
+        )
+        if self.held is not None and len(self.held) < MOST_HELD:
+            self.held[key] = tables.detached()
+        return tables
+
+    def _occurring(self, T: int) -> Occurring:
+        if self._rows is None:
             V = len(self.embedding)
-            self._occurring = Occurring(
-                self.alphabets or [range(V)] * T, vocab_size=V, n_heads=self.settings.n_heads
-            )
-        occurring = self._occurring
-        x = self.positions(T)[occurring.positions] + self.embedding[occurring.tokens]
-        return x, occurring
+            alphabets = self.alphabets or [range(V)] * T
+            self._rows = Occurring(alphabets, vocab_size=V, n_heads=self.settings.n_heads)
+        return self._rows
+
+    def _embed_occurring(self, occurring: Occurring) -> Float[Tensor, "N C"]:
+        """What `embed` gives for each row that occurs."""
+        positions = self.positions(occurring.length)
+        return positions[occurring.positions] + self.embedding[occurring.tokens]
 
     def _by_prefix(self, prefixes: Prefixes, read: tuple[int, ...]) -> Float[Tensor, "B A V"]:
         x = self.embed_prefixes(prefixes).unsqueeze(0)
@@ -192,8 +216,8 @@ class GPT(Network):
         """The attention maps of all layers: row t is where position t looks."""
         everywhere, dtype = tuple(range(tokens.shape[1])), self.matmul_dtype
         if self._takes_one_layer(tokens):
-            x, occurring = self._embed_occurring(len(everywhere))
-            only = self.blocks[0]
+            occurring, only = self._occurring(len(everywhere)), self.blocks[0]
+            x = self._embed_occurring(occurring)
             return one_layer_attention(x, only, tokens, occurring=occurring, dtype=dtype)[None]
         x, maps = self.embed(tokens), []
         for layer, block in enumerate(self.blocks):

@@ -15,7 +15,8 @@ those of the same network, which the tests compare in float64.
 
 Shapes: ``B`` examples, ``T`` tokens, ``A`` read positions, ``C`` d_model, ``F`` d_mlp,
 ``H`` heads, ``D`` d_head, ``N`` rows of (position, token) that occur, ``Q`` those of them that
-are read, ``V`` vocabulary, ``R`` results (example, read position), ``K`` rows summed for each.
+are read, ``V`` vocabulary, ``R`` results (example, read position), ``K`` rows summed for each,
+``M`` rows of a table (row that occurs, head).
 """
 
 from collections.abc import Sequence
@@ -79,7 +80,8 @@ class Occurring:
         # a token that may not stand there gets a number that no table has
         self._numbers = torch.full((len(alphabets), vocab_size), len(pairs))
         self._numbers[self.positions, self.tokens] = torch.arange(len(pairs))
-        self._places = torch.arange(len(alphabets))
+        self.length = len(alphabets)
+        self._places = torch.arange(self.length)
         self._heads = torch.arange(n_heads)
         self.looked_up = Remembered(self._look_up)
         """(tokens, read positions) → `LookedUp`."""
@@ -106,8 +108,42 @@ class Occurring:
         return torch.isin(self.positions, torch.tensor(read)).nonzero().flatten()
 
 
-def one_layer_logits(
+class Tables(NamedTuple):
+    """What the weights alone give, for the rows that occur and those that are read."""
+
+    products: Float[Tensor, "Q N H"]
+    """Each query with each key."""
+    behind: tuple[tuple[Float[Tensor, "M W"], Float[Tensor, "Q W"]], ...]
+    """For each matrix behind attention: the table of (row, head), and the start of each query."""
+
+    def detached(self) -> "Tables":
+        """The same without the way to the weights."""
+        pairs = tuple((table.detach(), base.detach()) for table, base in self.behind)
+        return Tables(self.products.detach(), pairs)
+
+
+def one_layer_tables(
     x: Float[Tensor, "N C"],
+    block: Block,
+    unembedding: Float[Tensor, "V C"],
+    read: tuple[int, ...],
+    *,
+    occurring: Occurring,
+    dtype: torch.dtype,
+) -> Tables:
+    """The tables behind the logits at the positions `read`, from the embedded rows that occur."""
+    queries = occurring.of_positions(read)
+    products, values = _products(x, block, queries, dtype)
+    behind = _Behind(x[queries], values, block)
+    mlp = block.mlp
+    if _folds(mlp, unembedding):
+        return Tables(products, (behind.hidden_and_logits(mlp, unembedding),))
+    within = behind(mlp.c_fc.weight, mlp.c_fc.bias)
+    return Tables(products, (within, behind.residual()))
+
+
+def one_layer_logits(
+    tables: Tables,
     block: Block,
     unembedding: Float[Tensor, "V C"],
     tokens: Int[Tensor, "B T"],
@@ -116,18 +152,17 @@ def one_layer_logits(
     occurring: Occurring,
     dtype: torch.dtype,
 ) -> Float[Tensor, "B A V"]:
-    """Logits at the positions `read`, from the embedded rows that occur."""
+    """Logits at the positions `read`, which the tables were made for."""
     looked_up = occurring.looked_up(tokens, read)
-    weights, values = _attention(x, block, looked_up, read=read, dtype=dtype)
+    weights = _weights(tables.products, block, looked_up, read)
     places = Places(weights, looked_up.by_head, looked_up.asked)
-    add = _Adder(x[looked_up.queries], values, block, places)
-
     mlp = block.mlp
-    if mlp.rectifies and _folds(mlp, unembedding):
-        out = add.rectified_logits(mlp, unembedding, dtype)
+    if _folds(mlp, unembedding):
+        ((table, base),) = tables.behind
+        out = rectified_logits(table, base, places, mlp.c_proj.weight, unembedding, dtype)
     else:
-        within = mlp.activation(add(mlp.c_fc.weight, mlp.c_fc.bias))
-        out = (add.residual() + mlp.c_proj(within, dtype)) @ unembedding.T
+        within, residual = (summed_rows(*pair, places) for pair in tables.behind)
+        out = (residual + mlp.c_proj(mlp.activation(within), dtype)) @ unembedding.T
     return out.view(len(tokens), len(read), -1)
 
 
@@ -142,82 +177,72 @@ def one_layer_attention(
     """The attention maps of all examples, from the embedded rows that occur."""
     everywhere = tuple(range(tokens.shape[1]))
     looked_up = occurring.looked_up(tokens, everywhere)
-    weights, _ = _attention(x, block, looked_up, read=everywhere, dtype=dtype)
+    products, _ = _products(x, block, looked_up.queries, dtype)
+    weights = _weights(products, block, looked_up, everywhere)
     return weights.view(*tokens.shape, len(everywhere), -1).permute(0, 3, 1, 2)
 
 
-class _Adder:
-    """Weighted sums of what attention's values become behind a matrix."""
+class _Behind:
+    """What each row of values, and each start, becomes behind a matrix after attention."""
 
     def __init__(
-        self,
-        start: Float[Tensor, "Q C"],
-        values: Float[Tensor, "N H D"],
-        block: Block,
-        places: Places,
+        self, start: Float[Tensor, "Q C"], values: Float[Tensor, "N H D"], block: Block
     ) -> None:
         bias = block.attn.c_proj.bias
         self._start = start if bias is None else start + bias
         self._values, self._out = values, block.attn.c_proj.weight
-        self._places = places
 
     def __call__(
         self, matrix: Float[Tensor, "C W"], bias: Float[Tensor, " W"] | None
-    ) -> Float[Tensor, "R W"]:
-        """(residual stream after attention) · matrix + bias."""
-        return summed_rows(*self._behind(matrix, bias), self._places)
+    ) -> tuple[Float[Tensor, "M W"], Float[Tensor, "Q W"]]:
+        """Behind (residual stream after attention) · matrix + bias."""
+        start, dtype = self._start @ matrix, self._values.dtype
+        table = self._table(self._out.to(dtype) @ matrix.to(dtype))
+        return table, start if bias is None else start + bias
 
-    def residual(self) -> Float[Tensor, "R C"]:
-        """The residual stream after attention."""
-        return summed_rows(self._table(self._out), self._start, self._places)
+    def residual(self) -> tuple[Float[Tensor, "M C"], Float[Tensor, "Q C"]]:
+        """Behind the residual stream after attention itself."""
+        return self._table(self._out), self._start
 
-    def rectified_logits(
-        self, mlp: MLP, unembedding: Float[Tensor, "V C"], dtype: torch.dtype
-    ) -> Float[Tensor, "R V"]:
-        """The logits that the residual stream and a rectified hidden layer give."""
+    def hidden_and_logits(
+        self, mlp: MLP, unembedding: Float[Tensor, "V C"]
+    ) -> tuple[Float[Tensor, "M W"], Float[Tensor, "Q W"]]:
+        """Behind what the MLP rectifies, and beside it the residual stream's own logits."""
         matrix, bias = torch.cat([mlp.c_fc.weight, unembedding.T], 1), None
         missing = -matrix.shape[1] % LANES
         if mlp.c_fc.bias is not None and mlp.c_proj.bias is not None:
             joined = torch.cat([mlp.c_fc.bias, unembedding @ mlp.c_proj.bias])
             bias = functional.pad(joined, (0, missing))
-        matrix = functional.pad(matrix, (0, missing))
-        table, base = self._behind(matrix, bias)
-        return rectified_logits(table, base, self._places, mlp.c_proj.weight, unembedding, dtype)
+        return self(functional.pad(matrix, (0, missing)), bias)
 
-    def _behind(
-        self, matrix: Float[Tensor, "C W"], bias: Float[Tensor, " W"] | None
-    ) -> tuple[Float[Tensor, "N W"], Float[Tensor, "Q W"]]:
-        """What each row of values, and each start, becomes behind a matrix."""
-        start, dtype = self._start @ matrix, self._values.dtype
-        table = self._table(self._out.to(dtype) @ matrix.to(dtype))
-        return table, start if bias is None else start + bias
-
-    def _table(self, behind: Float[Tensor, "C W"]) -> Float[Tensor, "N W"]:
+    def _table(self, behind: Float[Tensor, "C W"]) -> Float[Tensor, "M W"]:
         N, H, D = self._values.shape
         by_head = behind.to(self._values.dtype).view(H, D, -1)
         table = torch.bmm(self._values.transpose(0, 1), by_head).transpose(0, 1)
         return table.to(self._start.dtype).reshape(N * H, -1)
 
 
-def _attention(
-    x: Float[Tensor, "N C"],
-    block: Block,
-    looked_up: LookedUp,
-    *,
-    read: tuple[int, ...],
-    dtype: torch.dtype,
-) -> tuple[Float[Tensor, "R K"], Float[Tensor, "N H D"]]:
-    """Where each read position looks, heads within positions, and the values of all rows."""
-    attn, (rows, queries, asked, _) = block.attn, looked_up
-    T, heads = rows.shape[1], (attn.n_heads, attn.d_head)
-    q, k, v = (part.unflatten(-1, heads) for part in attn.c_attn(x, dtype).chunk(3, -1))
-    products = torch.einsum("qhd,nhd->qnh", q[queries].to(x.dtype), k.to(x.dtype))
-    mask = hidden(T, read, x.device)
-    seen = torch.zeros(len(read), T, dtype=torch.bool) if mask is None else mask
-    return looked_up_attention(products, rows, asked, seen, attn.d_head**-0.5), v
+def _products(
+    x: Float[Tensor, "N C"], block: Block, queries: Int[Tensor, " Q"], dtype: torch.dtype
+) -> tuple[Float[Tensor, "Q N H"], Float[Tensor, "N H D"]]:
+    """Each query with each key, and the values of all rows."""
+    heads = (block.attn.n_heads, block.attn.d_head)
+    q, k, v = (part.unflatten(-1, heads) for part in block.attn.c_attn(x, dtype).chunk(3, -1))
+    return torch.einsum("qhd,nhd->qnh", q[queries].to(x.dtype), k.to(x.dtype)), v
+
+
+def _weights(
+    products: Float[Tensor, "Q N H"], block: Block, looked_up: LookedUp, read: tuple[int, ...]
+) -> Float[Tensor, "R K"]:
+    """Where each read position looks, heads within positions."""
+    T = looked_up.rows.shape[1]
+    mask = hidden(T, read, products.device)
+    unseen = torch.zeros(len(read), T, dtype=torch.bool) if mask is None else mask
+    scale = block.attn.d_head**-0.5
+    return looked_up_attention(products, looked_up.rows, looked_up.asked, unseen, scale)
 
 
 def _folds(mlp: MLP, unembedding: Tensor) -> bool:
-    """Whether W_out Uᵀ as one matrix saves products."""
+    """Whether W_out Uᵀ may be one matrix, and saves products."""
     (V, C), F = unembedding.shape, mlp.c_fc.weight.shape[1]
-    return F * V < F * C + C * V
+    return mlp.rectifies and F * V < F * C + C * V

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch.func import functional_call
 
 from engine.models.gpt.one_layer import applies
 from engine.models.gpt.settings import GPTSettings
@@ -57,6 +58,42 @@ def test_maps_of_the_loops_are_those_of_the_plain_pass(form: str):
     assert by_loops.shape == plain.shape
     assert not torch.equal(by_loops, plain), "the loops were not used"
     torch.testing.assert_close(by_loops, plain, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_tables_that_are_held_change_neither_values_nor_gradients(form: str):
+    model, tokens, other = _network(form), examples(100), examples(90)
+    model.loops = True
+    read, wanted = (1, T - 1), gradients(model, tokens, (1, T - 1))
+    with torch.no_grad():
+        expected = model(other, read)
+    with model.holding():
+        found = gradients(model, tokens, read)
+        (tables,) = model.held.values()
+        assert not tables.products.requires_grad
+        with torch.no_grad():
+            assert torch.equal(model(other, read), expected)
+        assert model.held[next(iter(model.held))] is tables
+        for name, gradient in gradients(model, tokens, read).items():
+            assert torch.equal(gradient, wanted[name])
+            assert torch.equal(found[name], wanted[name])
+
+
+def test_other_weights_and_other_positions_have_tables_of_their_own():
+    model, tokens = _network("folded"), examples(100)
+    others = {name: 2 * p.detach() for name, p in model.named_parameters()}
+    model.loops = True
+    with torch.no_grad():
+        wanted = [functional_call(model, others, (tokens, read)) for read in READS]
+        with model.holding():
+            for read in READS:
+                model(tokens, read)
+            found = [functional_call(model, others, (tokens, read)) for read in READS]
+            assert len(model.held) == 2 * len(READS)
+        assert model.held is None
+        with model.holding():
+            assert not model.held
+    assert all(map(torch.equal, found, wanted))
 
 
 def test_rows_that_never_occur_are_left_out_without_changing_a_value():
