@@ -43,6 +43,18 @@ def test_a_waited_for_run_prints_its_result(capsys: pytest.CaptureFixture[str]) 
     assert row["seconds"] > 0
 
 
+def test_a_run_that_fails_is_told_as_it_is_with_status_1(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    exploding = ["optimizer.learning_rate=1", "model.init_scale=100"]
+    settings = [part for change in exploding for part in ("--set", change)]
+    assert main(["run", "quick", *TINY, *settings, "--wait", "--json"]) == 1
+    (row,) = json.loads(capsys.readouterr().out)
+    assert row["state"] == "failed"
+    assert 0 < row["steps"] < 150
+    assert row["grokked_step"] is None
+
+
 def test_the_runs_are_listed_shown_queried_and_exported(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
