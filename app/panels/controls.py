@@ -104,6 +104,17 @@ def _close() -> None:
     session.remember("dialog", "")
 
 
+def _decided(verb: str, *, key: str, disabled: bool = False) -> bool:
+    """The two ways out of a dialog; whether it is the one that acts."""
+    with st.container(horizontal=True, gap="small"):
+        acts = st.button(verb, type="primary", key=key, disabled=disabled)
+        leaves = st.button("Cancel", key=f"{key}-cancel")
+    if leaves:
+        _close()
+        st.rerun()
+    return acts
+
+
 def _finish(act: Callable[[], None]) -> None:
     """Do it and close; a refusal stays in the dialog, where it can be mended."""
     try:
@@ -125,7 +136,7 @@ def _kill(runs: Sequence[Run]) -> None:
         "A worker that still answers saves its state first; one that hangs loses what it has done "
         "since its latest checkpoint. Stop waits for the end of the steps under way."
     )
-    if st.button("Kill", type="primary", key="kill-now", disabled=not able):
+    if _decided("Kill", key="kill-now", disabled=not able):
 
         def act() -> None:
             for run in able:
@@ -140,7 +151,7 @@ def _delete(runs: Sequence[Run]) -> None:
     able = _able("delete", runs)
     named = "; ".join(plain(f"{run['run_id']} {run.get('name') or ''}") for run in able)
     st.write(f"Curves, snapshots, checkpoints and notes of {several(able)} go: {named}.")
-    if st.button("Delete", type="primary", key="delete-now", disabled=not able):
+    if _decided("Delete", key="delete-now", disabled=not able):
         gone = {run["run_id"] for run in able}
 
         def act() -> None:
@@ -181,7 +192,7 @@ def _fork(runs: Sequence[Run]) -> None:
     )
     with st.expander("Present settings", key="fork-present"):
         st.code("\n".join(_settings_lines(run)), language="toml")
-    if st.button("Fork", type="primary", key="fork-now"):
+    if _decided("Fork", key="fork-now"):
 
         def act() -> None:
             overrides = ({"task.kind": teach} if taught else {}) | overrides_of(text)
@@ -225,7 +236,7 @@ def _extend(runs: Sequence[Run]) -> None:
     steps = st.number_input(
         "new budget in steps", min_value=1, value=budget * 2, step=1000, key="extend-steps"
     )
-    if st.button("Extend", type="primary", key="extend-now", disabled=not able):
+    if _decided("Extend", key="extend-now", disabled=not able):
 
         def act() -> None:
             for run in able:
@@ -242,5 +253,5 @@ def _note(runs: Sequence[Run]) -> None:
     last = next(run["last_step"] for run in runs if run["run_id"] == run_id)
     step = st.number_input("step", min_value=0, value=int(last), step=1, key="note-step")
     text = st.text_area("note", max_chars=4000, key="note-text")
-    if st.button("Pin", type="primary", key="note-now", disabled=not text.strip()):
+    if _decided("Pin", key="note-now", disabled=not text.strip()):
         _finish(lambda: session.lab().add_note(run_id, int(step), text.strip()))

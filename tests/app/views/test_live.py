@@ -36,6 +36,10 @@ def test_nothing_is_deleted_before_it_is_confirmed(page: OpenPage, finished: int
     app = page("live", runs=str(finished))
     app.button(key="do-delete").click().run()
     assert len(lab.runs()) == 1
+    app.button(key="delete-now-cancel").click().run()
+    assert len(lab.runs()) == 1
+    assert not [button for button in app.button if button.key == "delete-now"]
+    app.button(key="do-delete").click().run()
     app.button(key="delete-now").click().run()
     assert lab.runs() == []
 
