@@ -20,7 +20,7 @@ Run = Mapping[str, Any]
 TABLE_MIME = {"csv": "text/csv", "parquet": "application/vnd.apache.parquet"}
 
 
-def menu(view: View, runs: Sequence[Run], title: str) -> None:
+def menu(view: View, title: str) -> None:
     """A popover with every format; nothing is drawn before it is asked for."""
     with st.popover("Export", icon=":material/download:"):
         dark = st.toggle("dark figure", key="export-dark")
@@ -30,7 +30,7 @@ def menu(view: View, runs: Sequence[Run], title: str) -> None:
             for form in MIME:
                 st.download_button(
                     form.upper(),
-                    _figure_of(view, runs, form=form, theme=theme, title=title),
+                    _figure_of(view, form=form, theme=theme, title=title),
                     f"{name}.{form}",
                     MIME[form],
                     key=f"export-{form}",
@@ -49,9 +49,11 @@ def menu(view: View, runs: Sequence[Run], title: str) -> None:
                 )
 
 
-def _figure_of(view: View, runs: Sequence[Run], *, form: Format, theme: Theme, title: str) -> Any:
+def _figure_of(view: View, *, form: Format, theme: Theme, title: str) -> Any:
     def draw() -> bytes:
         lab = session.lab()
+        # as they are when it is drawn: since the page was, they may have grokked
+        runs = lab.runs(view.run_ids)
         lines, _ = read_lines(lab, view)
         lines = [_within(line, view.range) for line in lines]
         splits = tuple(dict.fromkeys(line.split for line in lines if line.split))

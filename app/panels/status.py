@@ -7,6 +7,7 @@ from typing import Any
 import streamlit as st
 
 from app.words import badge, count, duration, figure, pace, percent, plain, size
+from engine import is_held_out
 
 Run = Mapping[str, Any]
 Row = dict[str, Any]
@@ -49,9 +50,23 @@ def one_line(run: Run, asked: str | None = None) -> str:
     else:
         # a full disk that a running one waits for, or how a stopped one ended
         told = reason if state != "failed" else ""  # told below, at length
-        parts = [str(run.get("phase") or ""), step if state == "paused" else "", told]
+        parts = [_phase(run), step if state == "paused" else "", told]
         words = "; ".join(part for part in parts if part)
     return f"{badge(state)} **{plain(words)}**"
+
+
+def _phase(run: Run) -> str:
+    """The phase, and of which split where a task has several that are held out."""
+    phase = str(run.get("phase") or "")
+    return f"{phase} (on {run.get('test_split')})" if phase and len(_held_out(run)) > 1 else phase
+
+
+def _held_out(run: Run) -> dict[str, float]:
+    """The latest accuracy on each held-out split, the one that stands for the run first."""
+    latest = run.get("accuracies") or {}
+    found = {split: value for split, value in latest.items() if is_held_out(split)}
+    main = run.get("test_split")
+    return ({main: found.pop(main)} if main in found else {}) | found
 
 
 def figures(runs: Sequence[Run]) -> None:
@@ -67,11 +82,13 @@ def figures(runs: Sequence[Run]) -> None:
 
 def _figures_of(run: Run) -> str:
     steps = f"step **{count(run['last_step'])}** of {count(run.get('budget'))}"
-    accuracy = (
-        f"accuracy train **{percent(run.get('train_accuracy'))}**, "
-        f"test **{percent(run.get('test_accuracy'))}**"
+    tests = _held_out(run) or {"test": run.get("test_accuracy")}
+    told = {"train": run.get("train_accuracy")} | tests
+    accuracy = "accuracy " + ", ".join(
+        f"{split} **{percent(value)}**" for split, value in told.items()
     )
-    loss = f"loss train {figure(run.get('train_loss'))}, test {figure(run.get('test_loss'))}"
+    test = next(iter(tests))
+    loss = f"loss train {figure(run.get('train_loss'))}, {test} {figure(run.get('test_loss'))}"
     parts = [steps, accuracy, loss]
     if run.get("delay") is not None:
         parts.append(f"delay **{count(run['delay'])}** steps")

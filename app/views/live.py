@@ -101,8 +101,7 @@ def _launched_together(everything: Sequence[Row], run_ids: Sequence[int]) -> lis
 
 def _title(runs: Sequence[Row]) -> None:
     first = runs[0]
-    names = {str(run.get("name") or "") for run in runs}
-    name = names.pop() if len(names) == 1 else f"{len(runs)} runs"
+    name = _common_name(runs[:1]) if len(runs) == 1 else _common_name(runs) or f"{len(runs)} runs"
     number = f"run {first['run_id']}" if len(runs) == 1 else f"{len(runs)} runs"
     st.title(plain(name or number))
     if len(runs) > 1:
@@ -112,6 +111,13 @@ def _title(runs: Sequence[Row]) -> None:
         parts.append(f"forked from run {first['parent_run']} at step {first['parent_step']:,}")
     parts += [f":gray-badge[{plain(tag)}]" for tag in first.get("tags") or []]
     st.caption(" · ".join(parts) + (f"  \n{plain(first['notes'])}" if first["notes"] else ""))
+
+
+def _common_name(runs: Sequence[Row]) -> str:
+    """What a figure of the runs is called; nothing where they have different names."""
+    names = {str(run.get("name") or "") for run in runs}
+    name = names.pop() if len(names) == 1 else ""
+    return f"{name}, {len(runs)} runs" if name and len(runs) > 1 else name
 
 
 def _mode(runs: Sequence[Row]) -> Mode:
@@ -153,7 +159,7 @@ def _view(runs: Sequence[Row]) -> View:
         range=links.visible_range(),
         note=_note(mode, len(runs)),
     )
-    exports.menu(view, runs, str(runs[0].get("name") or "") if len(runs) == 1 else "")
+    exports.menu(view, _common_name(runs))
     return view
 
 

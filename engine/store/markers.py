@@ -10,6 +10,7 @@ from engine.store.batch import Accuracies, Batch
 from engine.store.database import Connection
 from engine.store.rows import first, now
 
+_ENDLESS = 2**62
 _OURS = NAME.split("/", maxsplit=1)[0] + "/"
 
 
@@ -42,10 +43,14 @@ class Markers:
         self._write(cursor, batch.run_id, detector)
 
     def refold(self, cursor: Connection, run_id: int) -> None:
-        """Fold all stored rows of a run, and make its markers in `events` agree."""
+        """Fold all stored rows of a run, and make its markers in `events` agree.
+
+        A fork that goes on with the same examples goes on with what its parent had reached.
+        """
         detector = _new_detector(cursor, run_id)
-        for evaluation in _stored(cursor, run_id):
-            _feed(detector, evaluation)
+        for ancestor, last_step in _lineage(cursor, run_id):
+            for evaluation in _stored(cursor, ancestor, last_step):
+                _feed(detector, evaluation)
         self._detectors[run_id] = detector
         self._written.pop(run_id, None)
         self._write(cursor, run_id, detector)
@@ -100,11 +105,28 @@ def _new_detector(cursor: Connection, run_id: int) -> OnsetDetector:
     )
 
 
-def _stored(cursor: Connection, run_id: int) -> Iterator[Accuracies]:
+_FORKED = """
+SELECT child.parent_run, child.parent_step
+FROM runs AS child JOIN runs AS parent ON parent.run_id = child.parent_run
+WHERE child.run_id = ? AND child.seed = parent.seed
+    AND (child.config -> 'task') = (parent.config -> 'task')
+"""
+
+
+def _lineage(cursor: Connection, run_id: int) -> list[tuple[int, int]]:
+    """The run and those that it was forked from, oldest first, each with its last step in it."""
+    found: list[tuple[int, int]] = [(run_id, _ENDLESS)]
+    while row := first(cursor, _FORKED, [found[0][0]]):
+        parent, step = row
+        found.insert(0, (parent, min(step, found[0][1])))
+    return found
+
+
+def _stored(cursor: Connection, run_id: int, last_step: int) -> Iterator[Accuracies]:
     rows = cursor.execute(
         "SELECT step, split, value FROM metrics WHERE run_id = ? AND metric = 'accuracy'"
-        " ORDER BY step",
-        [run_id],
+        " AND step <= ? ORDER BY step",
+        [run_id, last_step],
     )
     values: dict[str, float] = {}
     at: int | None = None

@@ -180,6 +180,12 @@ def _summary(row: Row, latest: Mapping[str, float], found: Sequence[Row]) -> Row
         "collapsed_step": steps.get("collapsed"),
         "delay": delays[0] if delays else None,
         "splits": sorted(splits),
+        "test_split": test,
+        "accuracies": {
+            split: latest[f"{split}/accuracy"]
+            for split in sorted(splits)
+            if f"{split}/accuracy" in latest
+        },
         "markers": [
             {"split": marker.split, "kind": marker.kind, "step": marker.step} for marker in markers
         ],

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.panels.status import one_line
+from app.panels.status import _figures_of, one_line
 from tests.app.recorded import run
 
 
@@ -33,3 +33,18 @@ def test_a_state_is_told_with_its_reason(changed: dict[str, str], words: str):
 
 def test_what_was_just_asked_comes_before_the_state():
     assert "pausing… last step 1,000" in one_line(run(), "pause")
+
+
+def test_where_several_splits_are_held_out_each_is_told_and_named():
+    facts = run(
+        test_split="test_id",
+        accuracies={"atomic_id": 1.0, "test_id": 0.995, "test_ood": 0.31, "train": 1.0},
+    )
+    assert one_line(facts).replace("\\", "").endswith("**learning (on test_id)**")
+    assert "test_id **99.5 %**, test_ood **31.0 %** · loss" in _figures_of(facts)
+
+
+def test_a_single_test_split_needs_no_name():
+    plain = run(test_split="test", accuracies={"test": 0.5, "train": 1.0})
+    assert one_line(plain).endswith("**learning**")
+    assert ", test **50.0 %** · loss" in _figures_of(plain)

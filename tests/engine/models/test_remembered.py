@@ -23,18 +23,13 @@ def test_the_same_view_is_looked_at_once():
 
 
 def test_other_rows_other_positions_and_other_tensors_are_looked_at_anew():
-    remembered, tokens = Remembered(Made), torch.arange(12).view(4, 3)
-    found = [
-        remembered(tokens, (2,)),
-        remembered(tokens, (1,)),
-        remembered(tokens[1:], (2,)),
-        remembered(tokens[:, :2], (1,)),
-        remembered(tokens.T, (2,)),
-        remembered(tokens.clone(), (2,)),
-    ]
-    assert len({id(made) for made in found}) == len(found)
-    assert found[2].told[0] == tokens[1:].tolist()
-    assert found[4].told[0] == tokens.T.tolist()
+    remembered, tokens = Remembered(Made), torch.arange(16).view(4, 4)
+    views = [tokens, tokens[:2], tokens[2:], tokens[:, :2], tokens[:, 2:], tokens.T]
+    copy = tokens.clone()
+    found = [remembered(view, (2,)) for view in (*views, copy)]
+    assert [made.told[0] for made in found] == [view.tolist() for view in (*views, copy)]
+    assert remembered(tokens, (1,)) is not found[0]
+    assert remembered(copy, (2,)) is found[-1] is not found[0]
 
 
 def test_changed_rows_are_looked_at_anew():

@@ -312,3 +312,5 @@ def test_every_held_out_split_gets_markers_and_probes_of_memory_get_none(
     (row,) = store.runs([run.run_id])
     grokked = {marker["split"] for marker in row["markers"] if marker["kind"] == "grokked"}
     assert grokked == {"train_ood", "test_id"}
+    assert row["test_split"] == "test_id"
+    assert row["accuracies"] == {"train": 1.0} | dict.fromkeys(splits, 1.0)
