@@ -37,6 +37,16 @@ def draw(setting: Setting, draft: Draft, *, key: str) -> Any:
     return chosen
 
 
+def refused() -> bool:
+    """Whether a file lies in the uploader that cannot be used."""
+    return session.recall("upload-refused", False)
+
+
+def forget() -> None:
+    """Before the form is drawn anew: its uploader, if it has one, says it again."""
+    session.remember("upload-refused", False)
+
+
 def _taken(key: str, reading: Row) -> str | None:
     """The name of the file in the uploader; None where there is none, or it was refused."""
     file = st.file_uploader(
@@ -60,24 +70,32 @@ def _taken(key: str, reading: Row) -> str | None:
     outcome = seen[asked]
     if isinstance(outcome, LabError):
         _complain(outcome)
+        session.remember("upload-refused", True)
         return None
+    _names()[outcome] = file.name
     return outcome
+
+
+def _names() -> dict[str, str]:
+    """What this session's uploads were called; the lab knows them by their content."""
+    return session.recall("upload-names", dict[str, str]())
 
 
 def _choose(setting: Setting, value: Any, kept: dict[str, Row], *, key: str) -> str:
     options = [*kept] if value in kept else [*kept, str(value)]
+    titles = {name: _title(name, kept.get(name)) for name in options}
     return st.selectbox(
         "data",
         options,
         index=options.index(str(value)),
-        format_func=lambda name: _title(name, kept.get(name)),
+        format_func=lambda name: titles[name],
         key=key,
         help=fields.hint(setting),
     )
 
 
 def _title(name: str, row: Row | None) -> str:
-    short = f"{name[:12]}…" if len(name) > 12 else name
+    short = _names().get(name) or (f"{name[:12]}…" if len(name) > 12 else name)
     if row is None:
         return f"{short} · not kept here"
     return f"{row['example'] or short} · {size(row['bytes'])}"

@@ -8,6 +8,7 @@ import streamlit as st
 from app import links, session
 from app.faults import guarded
 from app.forms.fields import meant
+from app.panels.settings import lines_of
 from app.words import count, plain, several
 from engine import LabError
 
@@ -191,7 +192,7 @@ def _fork(runs: Sequence[Run]) -> None:
         help="The same names as everywhere: `section.key = value`.",
     )
     with st.expander("Present settings", key="fork-present"):
-        st.code("\n".join(_settings_lines(run)), language="toml")
+        st.code("\n".join(lines_of(run)), language="toml")
     if _decided("Fork", key="fork-now"):
 
         def act() -> None:
@@ -217,14 +218,6 @@ def overrides_of(text: str) -> dict[str, Any]:
         value = value.strip()
         changes[name.strip()] = words.get(value.lower(), meant(value.strip("[]")))
     return changes
-
-
-def _settings_lines(run: Run) -> list[str]:
-    return [
-        f"{section}.{name} = {value}"
-        for section, settings in run["config"].items()
-        for name, value in settings.items()
-    ]
 
 
 @st.dialog("Extend the budget", on_dismiss=_close)

@@ -63,9 +63,9 @@ def _phase(run: Run) -> str:
 
 def _held_out(run: Run) -> dict[str, float]:
     """The latest accuracy on each held-out split, the one that stands for the run first."""
-    latest = run.get("accuracies") or {}
+    latest: Mapping[str, float] = run.get("accuracies") or {}
     found = {split: value for split, value in latest.items() if is_held_out(split)}
-    main = run.get("test_split")
+    main = str(run.get("test_split"))
     return ({main: found.pop(main)} if main in found else {}) | found
 
 

@@ -5,14 +5,14 @@ import json
 import streamlit as st
 
 from app import links, session
-from app.forms import form
+from app.forms import form, uploading
 from app.forms.draft import Draft, changes_between
 from app.live import components
 from app.panels import cost, example, presets, queue
 from app.words import plain
 from engine import PRESETS, LabError, RunConfig, parse_json
 
-MAX_SEEDS = 16
+MAX_SEEDS = 64
 LIVE = "views/live.py"
 
 
@@ -25,6 +25,7 @@ def main() -> None:
         draft = _start(clicked, draft.generation + 1)
         st.rerun()
     left, right = st.columns([3, 2], gap="large")
+    uploading.forget()
     with left:
         slots = form.draw(draft)
     config, problems = draft.check()
@@ -61,8 +62,7 @@ def _pane(
         seeds = st.number_input(
             "number of seeds",
             min_value=1,
-            max_value=MAX_SEEDS,
-            value=min(max(links.whole("seeds") or 1, 1), MAX_SEEDS),
+            value=max(links.whole("seeds") or 1, 1),
             key="n-seeds",
             help="Runs that differ in their seed alone: seed, seed + 1, … They train together.",
         )
@@ -73,11 +73,25 @@ def _pane(
         possible = False
         if config is not None:
             # what cannot be had is told once: its rows could not be drawn either
-            possible = cost.cost(session.lab(), config, seeds)
+            possible = cost.cost(session.lab(), config, min(seeds, MAX_SEEDS))
             possible = possible and example.example(session.lab(), config)
             cost.changes(config, draft.base, draft.preset)
         else:
             st.warning(_to_mend([p for p in problems if p not in homeless]))
+        if seeds > MAX_SEEDS:
+            possible = False
+            st.error(
+                f"The number of seeds must lie between 1 and {MAX_SEEDS}, got {seeds:,}; launch"
+                " the others by themselves, from a later seed.",
+                icon=":material/error:",
+            )
+        if uploading.refused():
+            possible = False
+            st.error(
+                "The file that was uploaded last cannot be used: mend it, or take it out of its"
+                " field to go on with the data that is chosen there.",
+                icon=":material/error:",
+            )
         if st.button(
             "Launch" if seeds == 1 else f"Launch {seeds} runs",
             type="primary",

@@ -11,7 +11,7 @@ from app.charts.markers import Mode
 from app.faults import guarded
 from app.live import components
 from app.live.stream import View
-from app.panels import attention, controls, events, example, exports, shots, status
+from app.panels import attention, controls, events, example, exports, settings, shots, status
 from app.words import ALIVE, plain, run_title
 from engine import Lab
 
@@ -46,6 +46,7 @@ def main() -> None:
     controls.dialogs(chosen)
     states = tuple(str(run["state"]) for run in chosen)
     st.fragment(_panel, run_every=_pace(states))(states, view)
+    settings.panel(chosen)
     example.asked(lab, chosen[0])
 
 
@@ -186,9 +187,9 @@ def _panel(states: tuple[str, ...], view: View) -> None:
     with left:
         _curves(lab, watch, view)
         shots.panel(lab, watch.runs)
+        events.listing(watch.events, several=len(watch.runs) > 1)
     with right:
         attention.panel(lab, watch.runs)
-        events.listing(watch.events, several=len(watch.runs) > 1)
 
 
 def _curves(lab: Lab, watch: session.Watch, view: View) -> None:

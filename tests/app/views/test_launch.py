@@ -134,3 +134,12 @@ def test_launching_starts_the_runs_with_their_seeds_and_shows_them(page: OpenPag
     runs = lab.runs()
     assert [(run["name"], run["seed"]) for run in runs] == [("pair", 0), ("pair", 1)]
     assert app.query_params["runs"] == ",".join(str(run["run_id"]) for run in runs)
+
+
+def test_more_seeds_than_there_may_be_are_refused_in_words(page: OpenPage):
+    app = page("launch")
+    app.number_input(key="n-seeds").set_value(65).run()
+    assert "The number of seeds must lie between 1 and 64, got 65" in texts(app.error)
+    assert app.button(key="launch").disabled
+    app.number_input(key="n-seeds").set_value(64).run()
+    assert not app.button(key="launch").disabled

@@ -43,7 +43,9 @@ def test_an_uploaded_file_becomes_the_data_of_the_run(table: AppTest, lab: Lab):
     app = give(table, SUMS)
     assert not app.exception
     (kept,) = [row["sha256"] for row in lab.uploads() if not row["example"]]
-    assert app.selectbox(key=f"{FIELD}/{kept}").value == kept
+    choice = app.selectbox(key=f"{FIELD}/{kept}")
+    assert choice.value == kept
+    assert any(option.startswith("mine.csv") for option in choice.options)
     assert "**81** rows of 3 fields" in texts(app.caption)
     assert app.query_params["task.sha256"] == kept
     assert not app.button(key="launch").disabled
@@ -66,6 +68,10 @@ def test_a_refused_file_is_told_line_by_line_and_changes_nothing(table: AppTest,
     assert "<img src=x>" in told.replace("\\", "")
     assert app.selectbox(key=FIELD).value == WEEKDAYS
     assert not home.uploads.exists()
+    assert "The file that was uploaded last cannot be used" in texts(app.error)
+    assert app.button(key="launch").disabled
+    app.file_uploader(key=f"{FIELD}/file").set_value([]).run()
+    assert not app.button(key="launch").disabled
 
 
 def test_hostile_names_inside_a_file_are_shown_as_text(table: AppTest):

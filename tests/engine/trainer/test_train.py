@@ -22,6 +22,7 @@ from engine.trainer.events import (
     Progress,
     Snapshot,
 )
+from engine.trainer.measuring import evaluate
 from engine.trainer.train import train
 from tests.engine.trainer.conftest import Configure
 
@@ -224,6 +225,18 @@ def test_metrics_describe_the_weights_after_that_many_updates(configure: Configu
         assert told[16][split]["accuracy"] == pytest.approx(accuracy.item())
     weights = torch.cat([v.flatten() for k, v in state.items() if k.startswith("model.")])
     assert told[16][""]["weight_norm"] == pytest.approx(weights.norm().item(), rel=1e-6)
+
+
+@pytest.mark.parametrize("most", [1, 7, 24])
+def test_an_evaluation_in_parts_counts_each_example_once(configure: Configure, most: int) -> None:
+    batch = Batch.start({run: configure(seed=run) for run in range(2)})
+    batch.advance(8)
+    whole = evaluate(batch)[0].values
+    batch.program._n_chunk = most
+    parts = evaluate(batch)[0].values
+    for run in batch.runs:
+        for metric, value in whole[run]["test"].items():
+            assert parts[run]["test"][metric] == pytest.approx(value, rel=1e-6)
 
 
 def test_events_of_a_step_come_in_order_and_progress_closes_it(configure: Configure) -> None:
