@@ -56,9 +56,11 @@ def one_line(run: Run, asked: str | None = None) -> str:
 
 
 def _phase(run: Run) -> str:
-    """The phase, and of which split where a task has several that are held out."""
+    """The phase; once a run has memorised, also of which of several held-out splits it is told."""
     phase = str(run.get("phase") or "")
-    return f"{phase} (on {run.get('test_split')})" if phase and len(_held_out(run)) > 1 else phase
+    if run.get("memorised_step") is None or len(_held_out(run)) < 2:
+        return phase
+    return f"{phase} (on {run.get('test_split')})"
 
 
 def _held_out(run: Run) -> dict[str, float]:

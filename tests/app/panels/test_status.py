@@ -41,6 +41,8 @@ def test_where_several_splits_are_held_out_each_is_told_and_named():
         accuracies={"atomic_id": 1.0, "test_id": 0.995, "test_ood": 0.31, "train": 1.0},
     )
     assert one_line(facts).replace("\\", "").endswith("**learning (on test_id)**")
+    learning = one_line({**facts, "memorised_step": None})
+    assert learning.endswith("**learning**")
     assert "test_id **99.5 %**, test_ood **31.0 %** · loss" in _figures_of(facts)
 
 
