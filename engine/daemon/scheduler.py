@@ -58,6 +58,8 @@ class Machine:
 
     n_cores: int
     n_gpus: int
+    has_mps: bool = False
+    """Whether there is Apple's GPU; its runs are counted among those of the CPU."""
 
     def has_room(self, busy: Sequence[Busy]) -> bool:
         """Whether one more worker of one thread could start."""

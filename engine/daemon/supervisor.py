@@ -23,7 +23,7 @@ from engine.daemon.branching import (
 from engine.daemon.demands import promise, promised
 from engine.daemon.fleet import Fleet
 from engine.daemon.memory import Room, gpu_names, measure
-from engine.daemon.placing import device_of
+from engine.daemon.placing import check, check_threads, device_of, has_mps
 from engine.daemon.processes import n_cores
 from engine.daemon.queue import Queue
 from engine.daemon.rows import Row, config_of, find, last_step
@@ -57,7 +57,7 @@ class Supervisor:
         self._home, self._store = home, store
         self._mutex = threading.RLock()
         gpus = gpu_names()
-        self.machine = machine or Machine(n_cores(), len(gpus))
+        self.machine = machine or Machine(n_cores(), len(gpus), has_mps())
         self._fleet = Fleet(home, self.machine, measure=room or (lambda: measure(gpus)))
         self._warmer = Warmer(home, self._fleet.device)
         self._watch = Watch(home, store, fleet=self._fleet, go_on=self._put_back)
@@ -106,7 +106,7 @@ class Supervisor:
         """Queue a run for each configuration, all of one sweep; none when one cannot be."""
         checked = [parse_config(config) for config in configs]
         for config in checked:
-            device_of(config, self.machine)
+            check(config, self.machine)
         sweep_id = secrets.token_hex(6)
         with self._mutex:
             self._queue.changed = True
@@ -181,6 +181,8 @@ class Supervisor:
             used = checkpoint["step"]
             config = forked_config(config_of(row), overrides, step=used)
             device_of(config, self.machine)
+            if "training.threads" in overrides:
+                check_threads(config, self.machine)
             child = self._create(
                 config,
                 name=f"{row['name'] or row['task']} @ {used:,}",

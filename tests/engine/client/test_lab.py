@@ -22,6 +22,7 @@ from engine import (
     connect,
 )
 from engine.daemon.memory import gpu_names
+from engine.daemon.placing import has_mps
 from engine.home import Home
 from tests.processes import daemon_pid, worker_pids
 
@@ -57,6 +58,13 @@ def until(claim: Callable[[], Any], seconds: float = 30.0) -> Any:
             marks=pytest.mark.skipif(
                 len(gpu_names()) > 0,
                 reason="this machine has a CUDA device: run it where there is none",
+            ),
+        ),
+        pytest.param(
+            {"training.device": "mps"},
+            "which has no MPS device, got mps",
+            marks=pytest.mark.skipif(
+                has_mps(), reason="this machine has an MPS device: run it where there is none"
             ),
         ),
         ({"task.kind": "triples", "task.phi": 9}, "phi must be at most 3"),

@@ -175,6 +175,21 @@ def test_a_run_for_a_gpu_that_is_not_there_is_refused_and_never_waits(ward: Ward
     assert "must be auto or cpu" in ward.row(run)["state_reason"]
 
 
+def test_a_run_from_a_machine_with_more_cores_goes_on(ward: Ward):
+    with pytest.raises(SettingsError, match=r"training\.threads must lie between 1 and 2"):
+        ward.launch(settings={"training.threads": 99})
+    (run,) = ward.launch(steps=50)
+    ward.until_state(run, "finished")
+    config = ward.row(run)["config"]
+    config["training"] |= {"threads": 99, "steps": 100}
+    ward.store.update_run(run, config=config)
+    assert ward.state(ward.supervisor.fork(run, 50, {})) == "queued"
+    with pytest.raises(SettingsError, match=r"training\.threads must lie between 1 and 2"):
+        ward.supervisor.fork(run, 50, {"training.threads": 98})
+    ward.supervisor.extend(run, 150)
+    assert ward.state(run) == "queued"
+
+
 def test_a_new_supervisor_adopts_running_workers_and_finds_the_dead(ward: Ward):
     alive, dead = ward.launch(1, 2)
     ward.until(lambda: ward.row(alive)["last_step"] > 20 and ward.row(dead)["last_step"] > 20)
