@@ -38,12 +38,16 @@ def run(arguments: argparse.Namespace) -> int:
     run_ids = lab.launch(config, name=arguments.name or arguments.preset, seeds=arguments.seeds)
     if not arguments.wait:
         return _launched(lab, run_ids, as_json=arguments.json)
-    rows = [result(row) for row in follow(lab, run_ids, quiet=arguments.json)]
+    ended = follow(lab, run_ids, quiet=arguments.json)
+    rows = [result(row) for row in ended]
     if arguments.json:
         print_json(rows)
     else:
         print_rows(rows, COLUMNS)
-    return 0 if all(row["state"] in ("finished", "stopped") for row in rows) else 1
+    failed = [row for row in ended if row["state"] not in ("finished", "stopped")]
+    for row in failed:
+        print(f"run {row['run_id']} {row['state']}: {row['state_reason']}", file=sys.stderr)
+    return 1 if failed else 0
 
 
 def configured(preset: str, changes: Sequence[str]) -> RunConfig:

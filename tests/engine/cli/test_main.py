@@ -49,7 +49,10 @@ def test_a_run_that_fails_is_told_as_it_is_with_status_1(
     exploding = ["optimizer.learning_rate=1", "model.init_scale=100"]
     settings = [part for change in exploding for part in ("--set", change)]
     assert main(["run", "quick", *TINY, *settings, "--wait", "--json"]) == 1
-    (row,) = json.loads(capsys.readouterr().out)
+    out, err = capsys.readouterr()
+    (row,) = json.loads(out)
+    assert err.startswith("run 1 failed: ")
+    assert err.strip() == f"run 1 failed: {printed(capsys, 'show', '1')['state_reason']}"
     assert row["state"] == "failed"
     assert 0 < row["steps"] < 150
     assert row["grokked_step"] is None
