@@ -5,7 +5,14 @@ import sys
 from collections.abc import Sequence
 
 from engine.cli.arguments import parser
-from engine.errors import LabError, NotPossible, QueryRefused, RunNotFound, SettingsError
+from engine.errors import (
+    LabError,
+    NotPossible,
+    QueryRefused,
+    RunNotFound,
+    SettingsError,
+    UploadRefused,
+)
 
 UNUSABLE = 2
 FAILED = 1
@@ -16,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         parsed = parser().parse_args(arguments)
         return parsed.function(parsed)
-    except (SettingsError, RunNotFound, NotPossible, QueryRefused) as error:
+    except (SettingsError, RunNotFound, NotPossible, QueryRefused, UploadRefused) as error:
         print(error, file=sys.stderr)
         return UNUSABLE
     except LabError as error:

@@ -105,7 +105,7 @@ def test_data_of_ones_own_is_kept_and_the_printed_settings_name_it(
     words = f"--set task.kind=triples --set task.sha256={settings['sha256']}"
     assert capsys.readouterr().out.endswith(f"python -m engine run quick {words}\n")
     file.write_text("a,r,b\na,r,c\n")
-    assert main(["upload", str(file), "--as", "triples"]) == 1
+    assert main(["upload", str(file), "--as", "triples"]) == 2
     assert "line 2 contradicts line 1" in capsys.readouterr().err
 
 
