@@ -1,6 +1,7 @@
 """What each short command does, apart from `run`."""
 
 import argparse
+import sys
 
 from engine.cli.doctor import report
 from engine.cli.output import print_json, print_rows
@@ -103,6 +104,12 @@ def sql(arguments: argparse.Namespace) -> int:
     table = connect().select(arguments.query, limit=arguments.limit)
     rows = table.to_pylist()
     print_json(rows) if arguments.json else print_rows(rows, table.column_names)
+    if (table.schema.metadata or {}).get(b"truncated") == b"true":
+        print(
+            f"cut after {len(rows):,} rows; a larger --limit gives more, "
+            "and `export` writes all points of runs",
+            file=sys.stderr,
+        )
     return 0
 
 

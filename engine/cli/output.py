@@ -6,8 +6,9 @@ from typing import Any
 
 
 def print_json(answer: object) -> None:
-    """One JSON document on stdout."""
-    print(json.dumps(answer, indent=2, default=str))
+    """One JSON document on stdout; numbers that JSON does not have are null."""
+    plain = json.loads(json.dumps(answer, default=str), parse_constant=lambda _: None)
+    print(json.dumps(plain, indent=2))
 
 
 def print_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:

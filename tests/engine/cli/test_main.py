@@ -150,6 +150,25 @@ def test_a_query_that_is_no_select_is_refused(capsys: pytest.CaptureFixture[str]
     assert "SELECT" in capsys.readouterr().err
 
 
+def test_a_query_tells_that_its_answer_was_cut(capsys: pytest.CaptureFixture[str]) -> None:
+    query = "SELECT * FROM range(12) AS t(n)"
+    assert main(["sql", query, "--json", "--limit", "10"]) == 0
+    out, err = capsys.readouterr()
+    assert len(json.loads(out)) == 10
+    assert err.startswith("cut after 10 rows; a larger --limit gives more")
+    assert main(["sql", query, "--json", "--limit", "12"]) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_numbers_that_json_does_not_have_are_null(capsys: pytest.CaptureFixture[str]) -> None:
+    query = "SELECT 'NaN'::DOUBLE AS a, ['-Infinity'::FLOAT, 1] AS b, {'c': 'inf'::DOUBLE} AS d"
+    assert main(["sql", query, "--json"]) == 0
+    out = capsys.readouterr().out
+    assert "NaN" not in out
+    assert "Infinity" not in out
+    assert json.loads(out) == [{"a": None, "b": [None, 1.0], "d": {"c": None}}]
+
+
 def test_the_doctor_finds_this_machine_well(capsys: pytest.CaptureFixture[str]) -> None:
     facts = printed(capsys, "doctor")
     assert facts["problems"] == []
