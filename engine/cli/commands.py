@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from engine.cli.doctor import report
+from engine.cli.doctor import in_words, report
 from engine.cli.output import print_json, print_rows
 from engine.client import connect
 from engine.config import parse_assignments
@@ -133,5 +133,6 @@ def doctor(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(facts)
     else:
-        print_rows([{"what": k, "value": str(v)} for k, v in facts.items()], ("what", "value"))
+        rows = [{"what": name, "value": words} for name, words in in_words(facts).items()]
+        print_rows(rows, ("what", "value"))
     return 0 if healthy else 1

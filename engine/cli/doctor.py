@@ -5,6 +5,7 @@ import platform
 import stat
 import subprocess
 import sys
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,24 @@ def report(home: Home) -> tuple[dict[str, Any], bool]:
         wrong.append(str(error))
     facts["problems"] = wrong
     return facts, not wrong
+
+
+def in_words(facts: Mapping[str, Any]) -> dict[str, str]:
+    """The facts of a report as a person reads them."""
+    words = {name: str(fact) for name, fact in facts.items()}
+    if "daemon" in facts:
+        words["daemon"] = _daemon(facts["daemon"])
+    return words | {"problems": "; ".join(facts["problems"]) or "none"}
+
+
+def _daemon(health: Mapping[str, Any]) -> str:
+    n_runs = health["runs"]
+    return (
+        f"process {health['pid']}, {health['rss_bytes'] / 1e6:,.0f} MB of memory; "
+        f"{n_runs:,} run{'' if n_runs == 1 else 's'} in a database of "
+        f"{health['database_bytes'] / 1e6:,.1f} MB; "
+        f"{health['disk_free_bytes'] / 1e9:,.1f} GB of disk free"
+    )
 
 
 def _pins() -> dict[str, str]:

@@ -175,6 +175,14 @@ def test_the_doctor_finds_this_machine_well(capsys: pytest.CaptureFixture[str]) 
     assert facts["torch"].startswith("2.13.0")
 
 
+def test_the_doctor_speaks_in_words(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor"]) == 0
+    lines = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
+    assert lines["problems"] == "none"
+    assert "0 runs in a database of " in lines["daemon"]
+    assert not set("{}[]'") & set("".join(lines.values()))
+
+
 def test_the_front_door_loads_neither_torch_nor_database() -> None:
     code = "import sys, engine; print({'torch', 'duckdb', 'streamlit'} & set(sys.modules))"
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
