@@ -112,9 +112,16 @@ def extended_config(config: RunConfig, steps: int, *, last_step: int) -> RunConf
     return apply(config, {"training.steps": steps})
 
 
-def nearest_checkpoint(rows: Iterable[Mapping[str, Any]], step: int, run: int) -> dict[str, Any]:
-    """The last checkpoint at or before a step; raises with the steps that there are."""
+def nearest_checkpoint(
+    rows: Iterable[Mapping[str, Any]], step: int, run: int, *, last_step: int
+) -> dict[str, Any]:
+    """The last checkpoint at or before a step that was done; raises with what there is."""
     rows = sorted(rows, key=lambda row: row["step"])
+    if rows and step > last_step:
+        raise NotPossible(
+            f"a fork of run {run} must start between step {rows[0]['step']:,} and its last step "
+            f"{last_step:,}, got {step:,}"
+        )
     reachable = [row for row in rows if row["step"] <= step]
     if reachable:
         return dict(reachable[-1])

@@ -177,7 +177,8 @@ class Supervisor:
         """A new run with other settings, from the nearest checkpoint at or before a step."""
         with self._mutex:
             row = find(self._store, run_id)
-            checkpoint = nearest_checkpoint(self._store.checkpoints(run_id), step, run_id)
+            rows = self._store.checkpoints(run_id)
+            checkpoint = nearest_checkpoint(rows, step, run_id, last_step=last_step(row))
             used = checkpoint["step"]
             config = forked_config(config_of(row), overrides, step=used)
             device_of(config, self.machine)

@@ -262,6 +262,8 @@ def test_a_fork_that_cannot_be_made_says_why_and_leaves_nothing(ward: Ward):
     ward.until_state(parent, "finished")
     with pytest.raises(NotPossible, match="at or before step 50; there are some at 100, 178, 200"):
         ward.supervisor.fork(parent, 50, {})
+    with pytest.raises(NotPossible, match="between step 100 and its last step 200, got 201"):
+        ward.supervisor.fork(parent, 201, {"training.steps": 300})
     with pytest.raises(NotPossible, match=r"cannot change model\.d_model"):
         ward.supervisor.fork(parent, 178, {"model.d_model": 32})
     with pytest.raises(NotPossible, match=r"set training\.steps above 200"):
