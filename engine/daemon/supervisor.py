@@ -38,6 +38,11 @@ from engine.version import code_version
 ACTIVE = frozenset({"starting", "running", "stopping"})
 RESUMABLE = frozenset({"paused", "lost", "stopped", "failed"})
 EXTENDABLE = frozenset({"paused", "lost", "stopped", "finished"})
+_FIRST = {
+    "failed": "resume it, or fork it at a checkpoint with other settings",
+    "stopping": "wait until it has stopped, then extend it",
+}
+"""What to do with a run that cannot be extended; any other can be paused."""
 
 
 class Supervisor:
@@ -168,7 +173,7 @@ class Supervisor:
         """Give the run a budget of `steps` in all and queue it to go on."""
         with self._mutex:
             row = find(self._store, run_id)
-            _require(row, EXTENDABLE, "pause it first, then give it a larger budget")
+            _require(row, EXTENDABLE, _FIRST.get(row["state"], "pause it first, then extend it"))
             config = extended_config(config_of(row), steps, last_step=last_step(row))
             self._store.update_run(run_id, config=config.model_dump(mode="json"))
             self._queue.put(run_id)

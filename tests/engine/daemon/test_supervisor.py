@@ -284,6 +284,21 @@ def test_a_finished_run_goes_on_with_a_larger_budget(ward: Ward):
     assert ours == ward.metrics(whole)
 
 
+def test_what_is_advised_for_a_run_that_cannot_be_extended_works(ward: Ward):
+    (run,) = ward.launch(steps=50)
+    with pytest.raises(NotPossible, match=f"run {run} is queued: pause it first, then extend it"):
+        ward.supervisor.extend(run, 100)
+    ward.supervisor.pause(run)
+    ward.supervisor.extend(run, 100)
+    ward.until_state(run, "finished")
+    ward.store.set_state(run, "failed")
+    with pytest.raises(NotPossible, match=f"run {run} is failed: resume it, or fork it at a"):
+        ward.supervisor.extend(run, 150)
+    child = ward.supervisor.fork(run, 100, {"training.steps": 120})
+    ward.supervisor.resume(run)
+    assert ward.state(run) == ward.state(child) == "queued"
+
+
 def test_commands_in_the_wrong_state_say_so_and_change_nothing(ward: Ward):
     (run,) = ward.launch(steps=50)
     ward.until_state(run, "finished")
