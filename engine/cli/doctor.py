@@ -56,7 +56,7 @@ def _daemon(health: Mapping[str, Any]) -> str:
     return (
         f"process {health['pid']}, {health['rss_bytes'] / 1e6:,.0f} MB of memory; "
         f"{n_runs:,} run{'' if n_runs == 1 else 's'} in a database of "
-        f"{health['database_bytes'] / 1e6:,.1f} MB; "
+        f"{health['database_bytes'] / 1e3:,.0f} kB; "
         f"{health['disk_free_bytes'] / 1e9:,.1f} GB of disk free"
     )
 
