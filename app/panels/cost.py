@@ -14,7 +14,7 @@ def cost(lab: Lab, config: RunConfig, seeds: int) -> bool:
     except LabError as error:
         st.error(plain(error), icon=":material/error:")
         return False
-    rate, seconds = predicted.get("steps_per_second"), predicted.get("seconds")
+    rate, seconds = predicted["steps_per_second"], predicted["seconds"]
     lines = [
         f"**{count(predicted.get('examples'))}** examples: "
         f"{count(predicted.get('train'))} to train on, {count(predicted.get('test'))} held out",
@@ -27,14 +27,10 @@ def cost(lab: Lab, config: RunConfig, seeds: int) -> bool:
     if predicted.get("largest_phi") is not None:
         lines.append(f"phi can be at most {predicted['largest_phi']:g} with these settings")
     source = plain(predicted.get("source") or "")
-    if rate:
-        each = " each" if seeds > 1 else ""
-        lines.append(
-            f"about **{pace(rate)}** steps/s{each} ({source}): "
-            f"**{duration(seconds)}** for the budget"
-        )
-    else:
-        lines.append(f"rate and duration not known: {source}")
+    each = " each" if seeds > 1 else ""
+    lines.append(
+        f"about **{pace(rate)}** steps/s{each} ({source}): **{duration(seconds)}** for the budget"
+    )
     if seeds > 1:
         lines.append(f"{seeds} seeds train at once, spread over the free workers")
     st.markdown("\n".join(f"- {line}" for line in lines))

@@ -12,7 +12,10 @@ from data.errors import LabError
 from engine.config import RunConfig, parse_config
 from engine.config.training import compile_choice
 from engine.daemon.footprint import footprint
+from engine.trainer.compiling import RATES, Rate
 
+_SETTLED_SECONDS = 2.0
+"""A run that trained for less tells more of its start than of its steps."""
 _MOST_COMPARED = 20
 """Runs of another size that a first guess is made from: the newest ones."""
 _NO_COST = frozenset({"operation", "pairs", "operand_zero"})
@@ -24,7 +27,7 @@ Runs = Sequence[Mapping[str, Any]]
 def estimate(
     config: RunConfig, runs: Runs, *, seeds: int = 1, cpu_slots: int | None = None
 ) -> dict[str, Any]:
-    """Predicted size and duration; the rate is None where no comparable run has been seen.
+    """Predicted size and duration; `source` says what the rate was predicted from.
 
     `memory_bytes` is of the whole worker process, `seconds` of training alone until the last of
     the seeds is done; `flops_per_step` counts the operations of the matrix products of an update,
@@ -34,8 +37,7 @@ def estimate(
     sizes = task_sizes(config.task)
     parameters = config.model.n_parameters(sizes.vocabulary, sizes.length)
     rate, source = _rate(config, runs, cpu_slots=cpu_slots)
-    if rate is not None:
-        rate /= _share(seeds, cpu_slots)
+    rate /= _share(seeds, cpu_slots)
     return {
         **asdict(sizes),
         "parameters": parameters,
@@ -43,7 +45,7 @@ def estimate(
         "memory_bytes": footprint(config, sizes).of_process(1),
         "steps_per_second": rate,
         "source": source,
-        "seconds": None if rate is None else config.training.steps / rate,
+        "seconds": config.training.steps / rate,
     }
 
 
@@ -58,27 +60,53 @@ def _share(n_runs: int, cpu_slots: int | None) -> int:
     return 1 if cpu_slots is None else ceil(n_runs / max(cpu_slots, 1))
 
 
-def _rate(config: RunConfig, runs: Runs, *, cpu_slots: int | None) -> tuple[float | None, str]:
-    """Steps per second of a run that has its worker to itself, and where the figure is from."""
+def _rate(config: RunConfig, runs: Runs, *, cpu_slots: int | None) -> tuple[float, str]:
+    """Steps per second of a run that has its worker to itself, and where the figure is from.
+
+    A run of another size tells how far this machine is from the rule of thumb in `RATES`.
+    """
     launched = Counter(run.get("sweep_id") for run in runs)
-    timed = [
-        (run, run["steps_per_second"] * _share(_siblings(run, launched), cpu_slots))
-        for run in runs
-        if run["steps_per_second"]
-    ]
     ours = config.model_dump(mode="json")
-    alike = [rate for run, rate in timed if _cost_key(run["config"]) == _cost_key(ours)]
+
+    def alone(run: Mapping[str, Any]) -> float:
+        return run["steps_per_second"] * _share(_siblings(run, launched), cpu_slots)
+
+    near = [
+        run
+        for run in runs
+        if run["steps_per_second"] and _machine_key(run["config"]) == _machine_key(ours)
+    ]
+    alike = _settled([run for run in near if _cost_key(run["config"]) == _cost_key(ours)])
     if alike:
-        return median(alike), f"from {_several(len(alike))} of this size"
+        return median(map(alone, alike)), f"from {_several(len(alike))} of this size"
+    rule = RATES["cuda" if cpu_slots is None else "cpu"]
+    threads = 1 if cpu_slots is None else config.training.threads
+    guess = 1 / _seconds(_flops(config), rule, threads)
     compared = [
-        rate * flops / _flops(config)
-        for run, rate in timed[::-1]
-        if _machine_key(run["config"]) == _machine_key(ours)
-        and (flops := _flops_of(run["config"])) is not None
+        guess * alone(run) * _seconds(flops, rule, threads)
+        for run in _settled(near)[::-1]
+        if (flops := _flops_of(run["config"])) is not None
     ][:_MOST_COMPARED]
     if compared:
         return median(compared), f"a rough guess from {_several(len(compared))} of another size"
-    return None, "no run of this size yet"
+    flops_per_second = rule.flops_per_second * threads
+    return guess, f"a guess at {flops_per_second / 1e9:,.0f} GFLOP/s, no run like it yet"
+
+
+def _seconds(flops: int, rule: Rate, threads: int) -> float:
+    """What a step takes by the rule of thumb, its arithmetic spread over the threads."""
+    return rule.seconds(1, ceil(flops / threads))
+
+
+def _settled(runs: Runs) -> Runs:
+    """The runs that trained long enough, or else those nearest to it."""
+    longest = max((_trained(run) for run in runs), default=0.0)
+    least = min(_SETTLED_SECONDS, longest / 2)
+    return [run for run in runs if _trained(run) >= least]
+
+
+def _trained(run: Mapping[str, Any]) -> float:
+    return run["train_seconds"] or 0.0
 
 
 def _siblings(run: Mapping[str, Any], launched: Mapping[Any, int]) -> int:
