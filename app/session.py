@@ -90,6 +90,26 @@ class SharedCurves:
 
 
 @dataclass(slots=True)
+class Listing:
+    """All runs, asked for again only when the lab has changed."""
+
+    version: int = -1
+    runs: list[Row] = field(default_factory=list[Row])
+
+    def look(self, lab: engine.Lab) -> list[Row]:
+        """The runs as of now, in one call that is cheap when nothing has changed."""
+        version = lab.version()  # before the rows: what comes in between is told the next time
+        if version != self.version:
+            self.runs, self.version = lab.runs(), version
+        return self.runs
+
+
+def listing() -> Listing:
+    """The listing of this session's page of runs."""
+    return recall("listing", Listing())
+
+
+@dataclass(slots=True)
 class Watch:
     """The runs of one live view, asked for again only when the lab has changed."""
 

@@ -101,6 +101,11 @@ def dialogs(runs: Sequence[Run]) -> None:
         shown[verb](runs)
 
 
+def is_asking() -> bool:
+    """Whether a dialog is open: drawn anew, it would lose what is being typed in it."""
+    return bool(session.recall("dialog", ""))
+
+
 def _close() -> None:
     session.remember("dialog", "")
 

@@ -13,6 +13,7 @@ from app.words import plain, several
 
 Run = dict[str, Any]
 _TASK_NAMES = ("operation", "p", "group", "n_entities", "phi", "train_fraction")
+_KEY = "table-of-runs"
 _KINDS = ("state", "task", "model", "optimizer")
 
 
@@ -117,6 +118,25 @@ def _described(run: Run, section: str, names: Sequence[str]) -> str:
     return " ".join([str(settings.get("kind", "")), *values])
 
 
+def standing(runs: Sequence[Run]) -> tuple[Any, ...]:
+    """All of some runs that filters, buttons and forms depend on: what does not move by itself."""
+    names = ("run_id", "state", "name", "notes", "tags", "budget")
+    return tuple(str([run.get(name) for name in names]) for run in runs)
+
+
+def chosen(runs: Sequence[Run]) -> list[Run]:
+    """The runs that are selected; those of another list before stay so."""
+    numbers = [run["run_id"] for run in runs]
+    earlier: list[int] = session.recall("listed", numbers)
+    session.remember("listed", numbers)
+    rows: list[int] = (session.widget(_KEY) or {"selection": {"rows": []}})["selection"]["rows"]
+    kept = {earlier[row] for row in rows if row < len(earlier)}
+    if rows and earlier != numbers:
+        there = [row for row, number in enumerate(numbers) if number in kept]
+        session.remember(_KEY, {"selection": {"rows": there}})
+    return [run for run in runs if run["run_id"] in kept]
+
+
 def grid(runs: Sequence[Run]) -> list[Run]:
     """Draw the table; returns the selected runs."""
     numbers = {
@@ -129,7 +149,7 @@ def grid(runs: Sequence[Run]) -> list[Run]:
         placeholder="–",
         on_select="rerun",
         selection_mode="multi-row",
-        key=f"runs-{hash(tuple(run['run_id'] for run in runs))}",
+        key=_KEY,
         column_config={
             **numbers,
             "run": st.column_config.NumberColumn("run", pinned=True, width="small"),
@@ -140,7 +160,7 @@ def grid(runs: Sequence[Run]) -> list[Run]:
             "created": st.column_config.DatetimeColumn("created (UTC)", format="D MMM HH:mm"),
         },
     )
-    return [runs[row] for row in event["selection"]["rows"] if row < len(runs)]
+    return [runs[row] for row in sorted(event["selection"]["rows"]) if row < len(runs)]
 
 
 def actions(runs: Sequence[Run]) -> None:
@@ -161,7 +181,7 @@ def actions(runs: Sequence[Run]) -> None:
             )
         st.download_button(
             "This table as csv",
-            frame_of(runs).to_csv(index=False),
+            lambda: frame_of(session.lab().runs(ids)[::-1]).to_csv(index=False),
             "runs-table.csv",
             "text/csv",
             on_click="ignore",

@@ -6,29 +6,59 @@ from typing import Any
 import streamlit as st
 
 from app import links, session
-from app.panels import table
-from app.words import several
+from app.faults import guarded
+from app.panels import controls, status, table
+from app.words import ALIVE, several
+
+TICK_SECONDS = 1.0
+IDLE_SECONDS = 5.0
+"""Between ticks while nothing trains or waits: runs may still be launched elsewhere."""
 
 
 def main() -> None:
     """Draw the page."""
     st.title("Runs")
-    everything = session.lab().runs()
+    everything = session.listing().look(session.lab())
     if not everything:
         st.info("No run yet.", icon=":material/table_rows:")
         st.page_link("views/launch.py", label="Launch the first run", icon=":material/play_arrow:")
         return
     found = table.filtered(everything)
+    above, below = st.container(), st.container()
+    chosen = table.chosen(found)
+    with below:
+        _act(chosen)
+    alive = any(run["state"] in ALIVE for run in everything)
+    with above:  # drawn last: it tells what a button has just asked for
+        st.fragment(_panel, run_every=TICK_SECONDS if alive else IDLE_SECONDS)(
+            table.standing(everything), _numbers(found), _numbers(chosen)
+        )
+
+
+def _numbers(runs: Sequence[dict[str, Any]]) -> list[int]:
+    return [run["run_id"] for run in runs]
+
+
+@guarded
+def _panel(standing: tuple[Any, ...], found: Sequence[int], chosen: Sequence[int]) -> None:
+    """The table and how the selected runs stand; run again at every tick."""
+    everything = session.listing().look(session.lab())
+    if table.standing(everything) != standing and not controls.is_asking():
+        st.rerun()
+    by_number = {run["run_id"]: run for run in everything}
     st.caption(f"{several(found)} of {len(everything)}, newest first")
-    chosen = table.grid(found)
-    if not chosen:
-        st.caption("Select rows to describe, export, look at, or delete them.")
-        return
-    _act(chosen)
+    selected = table.grid([by_number[run] for run in found if run in by_number])
+    if _numbers(selected) != chosen and not controls.is_asking():
+        st.rerun()
+    if selected:
+        status.heading(selected, controls.asked(selected))
 
 
 def _act(runs: Sequence[dict[str, Any]]) -> None:
-    ids = [run["run_id"] for run in runs]
+    if not runs:
+        st.caption("Select rows to describe, export, look at, or delete them.")
+        return
+    ids = _numbers(runs)
     with st.container(horizontal=True):
         st.page_link(
             "views/live.py",

@@ -9,6 +9,11 @@ from dataclasses import dataclass
 from playwright.sync_api import Locator, Page, expect
 
 SECONDS = 1000
+ROW_HEIGHT = 35
+_CELLS = """() => {
+  const rows = [...document.querySelectorAll("[data-testid=stDataFrame] canvas table tr")];
+  return rows.map((row) => [...row.children].map((cell) => cell.textContent));
+}"""
 
 
 @dataclass
@@ -33,6 +38,18 @@ class Lab:
     @property
     def chart(self) -> Locator:
         return self.page.locator(".lab-curves")
+
+    def table(self) -> list[dict[str, str]]:
+        """The visible cells of the table of runs, as drawn."""
+        rows = self.page.evaluate(_CELLS)
+        return [dict(zip(rows[0], row, strict=True)) for row in rows[1:]]
+
+    def select_row(self, row: int) -> None:
+        """Tick a row of the table of runs, counted from its top."""
+        self.until(lambda: len(self.table()) > row)
+        self.page.locator("[data-testid=stDataFrame] .dvn-scroller").click(
+            position={"x": ROW_HEIGHT / 2, "y": ROW_HEIGHT * (row + 1.5)}
+        )
 
     def last_step(self) -> int:
         return int(self.chart.get_attribute("data-last") or 0)

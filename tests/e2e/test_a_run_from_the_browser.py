@@ -67,6 +67,30 @@ def test_a_run_is_paused_resumed_and_stopped(pages: Lab, lab: Engine) -> None:
     pages.sees("stopped")
 
 
+def test_the_table_of_runs_is_live_and_keeps_what_is_selected_and_typed(
+    pages: Lab, lab: Engine
+) -> None:
+    endless(lab, compile="never")
+    pages.open("runs").select_row(0)
+    pages.sees("Describe run 1")
+    step = pages.table()[0]["step"]
+    pages.until(lambda: pages.table()[0]["step"] != step)
+    pages.press("Fork")
+    typed = pages.page.get_by_role("textbox", name="changed settings")
+    typed.fill("optimizer.weight")
+    becomes(lab, "finished", endless(lab, steps=20, compile="never"))
+    step = pages.table()[0]["step"]
+    pages.until(lambda: pages.table()[0]["step"] != step)
+    assert typed.input_value() == "optimizer.weight"
+    pages.page.get_by_role("button", name="Cancel").click()
+    pages.until(lambda: [row["run"] for row in pages.table()] == ["2", "1"])
+    pages.press("Pause")
+    pages.sees("pausing…")
+    pages.until(lambda: pages.table()[1]["state"] == "paused")
+    expect(pages.page.get_by_role("button", name=re.compile("Resume$"))).to_be_enabled()
+    pages.sees("Describe run 1")
+
+
 def test_a_run_is_forked_with_another_setting(pages: Lab, lab: Engine) -> None:
     endless(lab)
     pages.open("live?runs=1").sees_step(400)
