@@ -1,67 +1,18 @@
-"""The table of runs: filters in the address, selection, description, bulk actions."""
+"""The table of runs: selection, description, bulk actions."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
 from app import session
-from app.forms.fields import shown
 from app.panels import controls, exports
 from app.words import plain, several
 
 Run = dict[str, Any]
 _TASK_NAMES = ("operation", "p", "group", "n_entities", "phi", "train_fraction")
 _KEY = "table-of-runs"
-_KINDS = ("state", "task", "model", "optimizer")
-
-
-def filtered(runs: Sequence[Run]) -> list[Run]:
-    """The runs that pass the filters, newest first; the filters are in the address."""
-    columns = st.columns([3, 2, 2, 2, 2, 2])
-    with columns[0]:
-        text = st.text_input(
-            "text",
-            placeholder="in name, notes, settings: phi=8",
-            key="text",
-            bind="query-params",
-            help="Words that a run must all have in its number, name, notes or settings, such as "
-            "`grokfast=ema`, `stablemax` or `phi=8`.",
-        )
-    chosen: dict[str, list[str]] = {}
-    for column, kind in zip(columns[1:5], _KINDS, strict=True):
-        values = sorted({str(run[kind]) for run in runs if run.get(kind)})
-        with column:
-            chosen[kind] = st.multiselect(kind, values, key=kind, bind="query-params")
-    with columns[5]:
-        known = sorted({tag for run in runs for tag in run.get("tags") or []})
-        tags = st.multiselect("tag", known, key="tag", bind="query-params")
-    return [run for run in runs[::-1] if passes(run, str(text or ""), chosen=chosen, tags=tags)]
-
-
-def passes(
-    run: Mapping[str, Any], text: str, *, chosen: Mapping[str, Sequence[str]], tags: Sequence[str]
-) -> bool:
-    """Whether a run has all the words, one of each chosen kind, and one of the tags.
-
-    A word is a part of what people wrote, a whole setting `name=value`, or a whole value.
-    """
-    written = f"{run['run_id']} {run.get('name')} {run.get('notes')}".lower()
-    known = _settings(run)
-    words = all(word in written or word in known for word in text.lower().split())
-    kinds = all(str(run.get(kind)) in values for kind, values in chosen.items() if values)
-    return words and kinds and (not tags or bool(set(tags) & set(run.get("tags") or [])))
-
-
-def _settings(run: Mapping[str, Any]) -> set[str]:
-    """Every setting as `name=value`, and the words among the values, in lower case."""
-    found: set[str] = set()
-    for settings in run.get("config", {}).values():
-        for name, value in settings.items():
-            text = shown(value).replace(" ", "").lower()
-            found |= {f"{name}={text}", *([text] if isinstance(value, str) else [])}
-    return found
 
 
 def frame_of(runs: Sequence[Run]) -> pd.DataFrame:

@@ -7,7 +7,7 @@ import streamlit as st
 
 from app import links, session
 from app.faults import guarded
-from app.panels import controls, status, table
+from app.panels import controls, filters, status, table
 from app.words import ALIVE, several
 
 TICK_SECONDS = 1.0
@@ -23,7 +23,7 @@ def main() -> None:
         st.info("No run yet.", icon=":material/table_rows:")
         st.page_link("views/launch.py", label="Launch the first run", icon=":material/play_arrow:")
         return
-    found = table.filtered(everything)
+    found = filters.filtered(everything)
     above, below = st.container(), st.container()
     chosen = table.chosen(found)
     with below:

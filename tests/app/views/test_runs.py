@@ -1,6 +1,7 @@
 """The runs page finds runs by what people wrote and what the runs are."""
 
-from app.panels.table import frame_of, passes
+from app.panels.filters import passes, unknown
+from app.panels.table import frame_of
 from tests.app.recorded import run
 from tests.app.views.conftest import OpenPage
 from tests.app.views.test_launch import texts
@@ -39,6 +40,30 @@ def test_a_filter_finds_settings_by_name_and_value():
         assert passes(one, text, chosen={}, tags=[]), text
     for text in ("phi=80", "grokfast", "grokfast=none", "phi=8 muon"):
         assert not passes(one, text, chosen={}, tags=[]), text
+
+
+def test_a_filter_takes_full_and_short_names_blanks_and_comparisons():
+    config = CONFIG | {"optimizer": {"kind": "adamw", "weight_decay": 3.0, "betas": [0.9, 0.98]}}
+    one = run(3, config=config)
+    for text in (
+        *("task.p=59", "optimizer.weight_decay=3", "weight_decay=3.0", "p = 59", "Task.P= 59.0"),
+        *("p>58", "p >= 59", "p<60", "p <=59", "p!=97", "train_fraction < 0.5", "kind=adamw"),
+        *("betas=0.9,0.98", "weight_decay>=1e-2 p = 59 modular"),
+    ):
+        assert passes(one, text, chosen={}, tags=[]), text
+    for text in (
+        *("model.p=59", "optimizer.weight_decay=0.3", "p>59", "p >= 60", "p < 59", "p!=59"),
+        *("d_model != 1", "operation > 3", "p>add", "p = 59 slow"),
+    ):
+        assert not passes(one, text, chosen={}, tags=[]), text
+
+
+def test_a_name_that_no_setting_has_is_told_with_the_nearest_one(page: OpenPage, finished: int):
+    assert unknown([run(config=CONFIG)], "p=1 task.p>2 optimizer.betas=1 some words") == []
+    app = page("runs", text="wieght_decay=3")
+    assert "did you mean 'weight_decay'?" in texts(app.warning).replace("\\", "")
+    app = page("runs", text=f"p={finished + 100}")
+    assert texts(app.warning) == ""
 
 
 def test_steps_that_were_not_reached_stay_empty():
