@@ -1,10 +1,12 @@
 """What a page's address says: every view can be linked to and is restored from its link."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import streamlit as st
+
+from app.words import several
 
 MAX_RUNS = 32
 """Runs that one figure shows at most."""
@@ -36,6 +38,11 @@ def text(name: str, default: str = "") -> str:
     return st.query_params.get(name, default)
 
 
+def every(name: str) -> list[str]:
+    """A part of the address that may be there several times: `?tag=a&tag=b`."""
+    return st.query_params.get_all(name)
+
+
 def whole(name: str) -> int | None:
     """One part of the address as a whole number, None where it is absent or something else."""
     value = st.query_params.get(name, "")
@@ -60,6 +67,15 @@ def put_range(ends: Iterable[float] | None) -> None:
 def of_runs(run_ids: Iterable[int]) -> dict[str, str]:
     """The address of the live view of some runs."""
     return {"runs": ",".join(str(run) for run in run_ids)}
+
+
+def invitation(run_ids: Sequence[int]) -> str:
+    """The words on a link to the live view of some runs, newest first."""
+    if len(run_ids) <= MAX_RUNS:
+        return f"Look at {several(run_ids)}"
+    return (
+        f"Look at the newest {MAX_RUNS} of {several(run_ids)}: one figure shows {MAX_RUNS} at most"
+    )
 
 
 def settings() -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import streamlit as st
 
+from app import links, session
 from app.forms.fields import shown
 from app.words import plain
 from engine import SECTIONS, kinds, settings_of
@@ -95,7 +96,22 @@ def filtered(runs: Sequence[Run]) -> list[Run]:
 
 
 def _choice(key: str, known: set[str]) -> list[str]:
-    return st.multiselect(key, sorted(known), key=key, bind="query-params")
+    standing = session.widget(key)
+    asked = links.every(key) if standing is None else standing
+    # what no run has any more stays asked for: the page shows what its address says
+    return st.multiselect(key, sorted(known.union(asked)), key=key, bind="query-params")
+
+
+def nothing_fits() -> None:
+    """Say that no run passes, and offer the way back to all."""
+    st.info("No run fits the filter.", icon=":material/filter_alt_off:")
+    st.button("Clear the filter", key="clear-filter", on_click=_clear)
+
+
+def _clear() -> None:
+    session.remember("text", "")
+    for key in (*_KINDS, "tag"):
+        session.remember(key, [])
 
 
 def passes(

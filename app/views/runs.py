@@ -27,7 +27,10 @@ def main() -> None:
     above, below = st.container(), st.container()
     chosen = table.chosen(found)
     with below:
-        _act(chosen)
+        if found:
+            _act(chosen)
+        else:
+            filters.nothing_fits()
     alive = any(run["state"] in ALIVE for run in everything)
     with above:  # drawn last: it tells what a button has just asked for
         st.fragment(_panel, run_every=TICK_SECONDS if alive else IDLE_SECONDS)(
@@ -47,6 +50,8 @@ def _panel(standing: tuple[Any, ...], found: Sequence[int], chosen: Sequence[int
         st.rerun()
     by_number = {run["run_id"]: run for run in everything}
     st.caption(f"{several(found)} of {len(everything)}, newest first")
+    if not found:
+        return
     selected = table.grid([by_number[run] for run in found if run in by_number])
     if _numbers(selected) != chosen and not controls.is_asking():
         st.rerun()
@@ -62,7 +67,7 @@ def _act(runs: Sequence[dict[str, Any]]) -> None:
     with st.container(horizontal=True):
         st.page_link(
             "views/live.py",
-            label=f"Look at {several(ids)}",
+            label=links.invitation(ids),
             icon=":material/monitoring:",
             query_params=links.of_runs(ids[: links.MAX_RUNS]),
         )

@@ -1,9 +1,12 @@
 """The runs page finds runs by what people wrote and what the runs are."""
 
+from collections.abc import Callable
+
 from app.panels.filters import passes, unknown
 from app.panels.table import frame_of
+from engine import Lab
 from tests.app.recorded import run
-from tests.app.views.conftest import OpenPage
+from tests.app.views.conftest import TINY, OpenPage
 from tests.app.views.test_launch import texts
 
 CONFIG = {"task": {"kind": "modular", "operation": "add", "p": 59, "train_fraction": 0.4}}
@@ -64,6 +67,29 @@ def test_a_name_that_no_setting_has_is_told_with_the_nearest_one(page: OpenPage,
     assert "did you mean 'weight_decay'?" in texts(app.warning).replace("\\", "")
     app = page("runs", text=f"p={finished + 100}")
     assert texts(app.warning) == ""
+
+
+def test_a_filter_that_no_run_fits_any_more_stays_and_can_be_cleared(
+    page: OpenPage, finished: int, lab: Lab, ended: Callable[[Lab, list[int]], None]
+):
+    other = lab.launch(TINY, tags=["second"])
+    ended(lab, other)
+    app = page("runs", tag="first")
+    assert app.dataframe[0].value["run"].tolist() == [finished]
+    lab.delete(finished)
+    app.run()
+    assert "No run fits the filter" in texts(app.info)
+    assert not app.dataframe
+    assert app.multiselect(key="tag").value == ["first"]
+    app.button(key="clear-filter").click().run()
+    assert app.dataframe[0].value["run"].tolist() == other
+    assert app.multiselect(key="tag").value == []
+
+
+def test_an_address_with_a_tag_that_no_run_has_shows_none(page: OpenPage, finished: int):
+    app = page("runs", tag="gone", text=str(finished))
+    assert "No run fits the filter" in texts(app.info)
+    assert app.multiselect(key="tag").value == ["gone"]
 
 
 def test_steps_that_were_not_reached_stay_empty():
