@@ -1,17 +1,22 @@
 """The table of runs: selection, description, bulk actions."""
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
 from app import session
+from app.forms.fields import BASIC, shown
 from app.panels import controls, exports
 from app.words import plain, several
 
 Run = dict[str, Any]
 _TASK_NAMES = ("operation", "p", "group", "n_entities", "phi", "train_fraction")
+_MOST_ROWS = 20
+"""Rows that are seen at once; the others are scrolled to."""
+_ROW_HEIGHT = 35
 _KEY = "table-of-runs"
 
 
@@ -40,9 +45,45 @@ def frame_of(runs: Sequence[Run]) -> pd.DataFrame:
         "created": lambda run: run.get("created"),
     }
     frame = pd.DataFrame({name: [of(run) for run in runs] for name, of in columns.items()})
+    for name, values in differing(runs, taken=frame.columns).items():
+        frame.insert(list(frame).index("task"), name, values)
     whole = ["seed", "step", "memorised", "onset", "grokked", "grokked OOD", "delay"]
     frame[whole] = frame[whole].astype("Int64")
     return frame if any(map(_has_ood, runs)) else frame.drop(columns="grokked OOD")
+
+
+def differing(runs: Sequence[Run], taken: Iterable[str] = ()) -> dict[str, pd.Series]:
+    """A column for each setting in which runs differ, those of the form's first sight first.
+
+    It has the setting's short name, or the full one where the short one is `taken` or ambiguous.
+    """
+    values: dict[tuple[str, str], dict[int, Any]] = {}
+    for row, run in enumerate(runs):
+        for section, settings in run["config"].items():
+            for name, value in settings.items():
+                values.setdefault((section, name), {})[row] = value
+    told = [
+        (section, name)
+        for (section, name), had in values.items()
+        if name not in ("kind", "seed") and len(set(map(repr, had.values()))) > 1
+    ]
+    told.sort(key=lambda place: place[1] not in BASIC.get(place[0], ()))
+    used = Counter([*taken, *(name for _, name in told)])
+    return {
+        name if used[name] == 1 else f"{section}.{name}": _column(
+            [values[section, name].get(row) for row in range(len(runs))]
+        )
+        for section, name in told
+    }
+
+
+def _column(values: Sequence[Any]) -> pd.Series:
+    """Numbers stay numbers, so that they are sorted as such."""
+    present = [value for value in values if value is not None]
+    if any(isinstance(value, bool) or not isinstance(value, int | float) for value in present):
+        return pd.Series([None if value is None else shown(value) for value in values])
+    whole = all(isinstance(value, int) for value in present)
+    return pd.Series(values, dtype="Int64" if whole else "Float64")
 
 
 def _has_ood(run: Run) -> bool:
@@ -94,15 +135,19 @@ def grid(runs: Sequence[Run]) -> list[Run]:
         name: st.column_config.NumberColumn(name, format="localized")
         for name in ("step", "memorised", "onset", "grokked", "grokked OOD", "delay")
     }
+    frame = frame_of(runs)
+    shares = [name for name in frame if frame[name].dtype == "Float64"]
     event = st.dataframe(
-        frame_of(runs),
+        frame,
         hide_index=True,
         placeholder="–",
         on_select="rerun",
         selection_mode="multi-row",
         key=_KEY,
+        height=_ROW_HEIGHT * (min(len(runs), _MOST_ROWS) + 1) + 2,
         column_config={
             **numbers,
+            **{name: st.column_config.NumberColumn(name, format="%g") for name in shares},
             "run": st.column_config.NumberColumn("run", pinned=True, width="small"),
             "test accuracy": st.column_config.NumberColumn("test accuracy", format="percent"),
             "steps/s": st.column_config.NumberColumn("steps/s", format="%.1f"),

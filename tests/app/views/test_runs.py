@@ -104,3 +104,31 @@ def test_the_column_of_out_of_distribution_grokking_is_there_for_tasks_that_have
     split = run(2, config=CONFIG, splits=["test_id", "test_ood", "train"])
     assert "grokked OOD" not in frame_of([plain])
     assert "grokked OOD" in frame_of([plain, split])
+
+
+def test_settings_that_differ_have_columns_of_their_own():
+    task = CONFIG["task"]
+    training = {"seed": 1, "steps": 100, "init_seed": None, "batch_size": 0}
+    adamw = {"kind": "adamw", "learning_rate": 1e-3, "betas": [0.9, 0.98], "phi": 1}
+    one = run(1, config={"task": task, "optimizer": adamw, "training": training})
+    other = {
+        "task": {**task, "p": 97, "train_fraction": 0.4, "phi": 3},
+        "optimizer": {**adamw, "learning_rate": 1e-5, "betas": [0.9, 0.99]},
+        "training": {**training, "seed": 2, "init_seed": 5},
+    }
+    frame = frame_of([one, run(2, config=other)])
+    shown = list(frame)[list(frame).index("test accuracy") + 1 : list(frame).index("task")]
+    assert shown == ["p", "learning_rate", "betas", "init_seed"]
+    assert frame["learning_rate"].tolist() == [1e-3, 1e-5]
+    assert frame["p"].tolist() == [59, 97]
+    assert frame["betas"].tolist() == ["0.9, 0.98", "0.9, 0.99"]
+    assert set(frame_of([one, one])) == set(frame) - set(shown)
+
+
+def test_settings_of_one_name_in_two_sections_are_told_apart():
+    def config(width: int) -> dict[str, dict[str, int]]:
+        return {"task": {"step": width, "k": width}, "model": {"k": width}}
+
+    frame = frame_of([run(1, config=config(1)), run(2, config=config(2))])
+    assert {"task.step", "task.k", "model.k"} <= set(frame)
+    assert frame["step"].tolist() == [1000, 1000]
