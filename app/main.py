@@ -9,6 +9,7 @@ from app import collector, faults
 _ICON = Path(__file__).parent / "static" / "icon.svg"
 _COMPACT = (
     "<style>.stMainBlockContainer { padding-top: 3.4rem; padding-bottom: 2rem; }"
+    " .st-key-room, :has(> .st-key-room) { max-height: max(24.2rem, 100vh - 26rem); }"
     " .stMainBlockContainer h1 { font-size: 1.8rem; padding: .4rem 0 .7rem; }</style>"
 )
 

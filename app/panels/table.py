@@ -15,7 +15,7 @@ from app.words import plain, several
 Run = dict[str, Any]
 _TASK_NAMES = ("operation", "p", "group", "n_entities", "phi", "train_fraction")
 _MOST_ROWS = 20
-"""Rows that are seen at once; the others are scrolled to."""
+"""Rows that are seen at once where the window has room, which `main.py` sees to."""
 _ROW_HEIGHT = 35
 _KEY = "table-of-runs"
 
@@ -137,14 +137,15 @@ def grid(runs: Sequence[Run]) -> list[Run]:
     }
     frame = frame_of(runs)
     shares = [name for name in frame if frame[name].dtype == "Float64"]
-    event = st.dataframe(
+    height = _ROW_HEIGHT * (min(len(runs), _MOST_ROWS) + 1) + 2
+    event = st.container(key="room", height=height, border=False).dataframe(
         frame,
         hide_index=True,
         placeholder="–",
         on_select="rerun",
         selection_mode="multi-row",
         key=_KEY,
-        height=_ROW_HEIGHT * (min(len(runs), _MOST_ROWS) + 1) + 2,
+        height="stretch",
         column_config={
             **numbers,
             **{name: st.column_config.NumberColumn(name, format="%g") for name in shares},

@@ -75,13 +75,13 @@ def test_the_table_of_runs_is_live_and_keeps_what_is_selected_and_typed(
     pages.sees("Describe run 1")
     step = pages.table()[0]["step"]
     pages.until(lambda: pages.table()[0]["step"] != step)
-    pages.press("Fork")
-    typed = pages.page.get_by_role("textbox", name="changed settings")
-    typed.fill("optimizer.weight")
+    pages.press("Note")
+    typed = pages.page.get_by_role("dialog").get_by_role("textbox", name="note")
+    typed.fill("seen while it trains")
     becomes(lab, "finished", endless(lab, steps=20, compile="never"))
     step = pages.table()[0]["step"]
     pages.until(lambda: pages.table()[0]["step"] != step)
-    assert typed.input_value() == "optimizer.weight"
+    assert typed.input_value() == "seen while it trains"
     pages.page.get_by_role("button", name="Cancel").click()
     pages.until(lambda: [row["run"] for row in pages.table()] == ["2", "1"])
     pages.press("Pause")
@@ -89,6 +89,19 @@ def test_the_table_of_runs_is_live_and_keeps_what_is_selected_and_typed(
     pages.until(lambda: pages.table()[1]["state"] == "paused")
     expect(pages.page.get_by_role("button", name=re.compile("Resume$"))).to_be_enabled()
     pages.sees("Describe run 1")
+
+
+def test_the_table_of_runs_grows_with_the_window_and_leaves_room_for_the_controls(
+    pages: Lab, lab: Engine
+) -> None:
+    lab.launch({"task": {"p": 11}, "training": {"steps": 1, "compile": "never"}}, seeds=24)
+    pages.open("runs").select_row(0)
+    delete = pages.page.get_by_role("button", name=re.compile("Delete…$"))
+    for height, least in ((900, 450), (1300, 700)):
+        pages.page.set_viewport_size({"width": 1440, "height": height})
+        grid = pages.page.locator("[data-testid=stDataFrame]")
+        pages.until(lambda: ((grid.bounding_box() or {}).get("height") or 0) > least)  # noqa: B023
+        expect(delete).to_be_in_viewport(ratio=1)
 
 
 def test_a_run_is_forked_with_another_setting(pages: Lab, lab: Engine) -> None:
