@@ -48,23 +48,12 @@ def panel(runs: Sequence[Run]) -> None:
 
 def lines_of(run: Run) -> list[str]:
     """Every setting as `section.key = value`."""
-    return [
-        f"{section}.{name} = {value}"
-        for section, settings in run["config"].items()
-        for name, value in settings.items()
-    ]
+    return [f"{name} = {value}" for name, value in _by_full_name(run).items()]
 
 
 def differing(runs: Sequence[Run]) -> dict[str, list[Any]]:
     """The settings that are not the same in all runs, with the value in each."""
-    each = [
-        {
-            f"{s}.{name}": value
-            for s, settings in run["config"].items()
-            for name, value in settings.items()
-        }
-        for run in runs
-    ]
+    each = [_by_full_name(run) for run in runs]
     names = dict.fromkeys(name for settings in each for name in settings)
     values = {name: [settings.get(name) for settings in each] for name in names}
     return {name: told for name, told in values.items() if any(v != told[0] for v in told)}
@@ -75,6 +64,14 @@ def nearest_preset(config: RunConfig) -> tuple[str, dict[str, Any]]:
     every = {name: changes_between(preset.config, config) for name, preset in PRESETS.items()}
     name = min(every, key=lambda name: len(every[name]))
     return name, every[name]
+
+
+def _by_full_name(run: Run) -> dict[str, Any]:
+    return {
+        f"{section}.{name}": value
+        for section, settings in run["config"].items()
+        for name, value in settings.items()
+    }
 
 
 def _differences(runs: Sequence[Run]) -> None:
