@@ -23,7 +23,7 @@ from data.search import task as search
 from data.search.settings import SearchSettings
 from data.table import task as table
 from data.table.settings import TableSettings
-from data.task import IGNORED, Split, TaskData, TaskSizes, is_held_out
+from data.task import IGNORED, Split, TaskData, TaskSizes, is_held_out, is_memory
 from data.transfer import task as transfer
 from data.transfer.settings import TransferSettings
 from data.triples import task as triples
@@ -111,5 +111,6 @@ __all__ = [
     "TriplesSettings",
     "build_task",
     "is_held_out",
+    "is_memory",
     "task_sizes",
 ]

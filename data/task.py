@@ -13,9 +13,14 @@ IGNORED = -100
 """The target of an answer position that an example does not use."""
 
 
+def is_memory(split: str) -> bool:
+    """Whether a split asks for facts that are trained on: a probe of memory, beside `train`."""
+    return split.startswith("atomic")
+
+
 def is_held_out(split: str) -> bool:
     """Whether rows of a split are never trained on: of all but `train` and probes of memory."""
-    return bool(split) and split != "train" and not split.startswith("atomic")
+    return bool(split) and split != "train" and not is_memory(split)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ use: workers import this package too and need neither.
 
 from typing import TYPE_CHECKING, Any
 
-from data.task import is_held_out
+from data.task import is_held_out, is_memory
 from engine.config import (
     InvalidConfig,
     Problem,
@@ -65,6 +65,7 @@ __all__ = [
     "describe_kind",
     "differences",
     "is_held_out",
+    "is_memory",
     "kinds",
     "parse_config",
     "parse_json",

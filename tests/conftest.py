@@ -26,3 +26,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
 def lab(home: Home) -> Lab:
     """A client of a fresh lab, whose daemon starts at the first call."""
     return connect(home)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start first what takes longest, so that no test process waits alone for it at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)

@@ -5,7 +5,7 @@ from statistics import median
 from typing import Any, Literal
 
 from app.charts.palette import MARKER_COLOURS, split_scale
-from engine import is_held_out
+from engine import is_held_out, is_memory
 
 Row = dict[str, Any]
 Run = Mapping[str, Any]
@@ -15,6 +15,7 @@ _STEPS = {"memorised": "memorised_step", "onset": "onset_step", "grokked": "grok
 _OTHER_KINDS = ("collapsed", "diverged", "forked", "note")
 _ROWS = {"memorised": 2, "onset": 1, "grokked": 0}
 """The row of labels above the plot, counted from the plot, where a task has one test split."""
+_KINDS = (*_STEPS, "recalled")
 
 
 def annotations(runs: Sequence[Run], events: Sequence[Row], mode: Mode) -> dict[str, list[Row]]:
@@ -28,7 +29,7 @@ def annotations(runs: Sequence[Run], events: Sequence[Row], mode: Mode) -> dict[
 
 def label_rows(splits: Sequence[str]) -> int:
     """How many rows of marker labels a figure of these splits has; notes stand above them."""
-    return 1 + 2 * max(len(tested(splits)), 1)
+    return 1 + 2 * max(len(tested(splits)), 1) + len(_probes(splits))
 
 
 def tested(splits: Sequence[str]) -> list[str]:
@@ -36,26 +37,31 @@ def tested(splits: Sequence[str]) -> list[str]:
     return [split for split in splits if is_held_out(split)]
 
 
+def _probes(splits: Sequence[str]) -> list[str]:
+    return [split for split in splits if is_memory(split)]
+
+
 def markers(runs: Sequence[Run], mode: Mode) -> list[Row]:
     """A rule for each step that the onset detector reports; named once, however many runs.
 
-    Where a task has several test splits, each has its own, and its name is in the label.
+    Where a task has several test splits, each has its own, and its name is in the label; a probe
+    of memory has the step from which it is recalled.
     """
     found = [(run, marker) for run in runs for marker in _found(run)]
-    others = tested(_splits(runs))[1:]
+    splits = _splits(runs)
     rows = [
         _marker(
             marker["kind"],
             marker["step"],
             run=str(run["run_id"]),
-            label=_label(marker, others) if mode == "split" else "",
+            label=_label(marker, splits) if mode == "split" else "",
             weight=0.9 if mode == "split" else 0.35,
-            row=_row(marker, others),
+            row=_row(marker, splits),
         )
         for run, marker in found
     ]
     if mode == "seeds":
-        rows += _medians(found, others, n_runs=len(runs))
+        rows += _medians(found, splits, n_runs=len(runs))
     return rows
 
 
@@ -66,7 +72,7 @@ def _splits(runs: Sequence[Run]) -> list[str]:
 
 def _found(run: Run) -> list[Row]:
     """The run's markers; those of its first test split alone where no others are told."""
-    told = [m for m in run.get("markers") or [] if m["kind"] in _STEPS]
+    told = [m for m in run.get("markers") or [] if m["kind"] in _KINDS]
     return told or [
         {"split": "train" if kind == "memorised" else "test", "kind": kind, "step": run[column]}
         for kind, column in _STEPS.items()
@@ -74,35 +80,43 @@ def _found(run: Run) -> list[Row]:
     ]
 
 
-def _label(marker: Row, others: Sequence[str]) -> str:
-    which = f" {short_name(marker['split'])}" if others and marker["kind"] != "memorised" else ""
+def _label(marker: Row, splits: Sequence[str]) -> str:
+    named = marker["kind"] == "recalled" or (
+        marker["kind"] != "memorised" and len(tested(splits)) > 1
+    )
+    which = f" {short_name(marker['split'])}" if named else ""
     return f"{marker['kind']}{which} {marker['step']:,}"
 
 
 def short_name(split: str) -> str:
-    """A test split as labels spell it: `ID`, `OOD`, `new old`, `train ood`."""
+    """A split as labels spell it: `ID`, `OOD`, `new old`, `train ood`, `atomic id`."""
     rest = split.removeprefix("test").strip("_")
     return rest.upper() if rest in ("id", "ood") else rest.replace("_", " ") or "test"
 
 
-def _row(marker: Row, others: Sequence[str]) -> int:
-    base = _ROWS[marker["kind"]]
+def _row(marker: Row, splits: Sequence[str]) -> int:
+    """From the plot upwards: two rows for each test split, memorised, then a row a probe."""
+    others, probes = tested(splits)[1:], _probes(splits)
+    above = _ROWS["memorised"] + 2 * len(others)
     if marker["kind"] == "memorised":
-        return base + 2 * len(others)
+        return above
+    if marker["kind"] == "recalled":
+        return above + 1 + (probes.index(marker["split"]) if marker["split"] in probes else 0)
+    base = _ROWS[marker["kind"]]
     return base + 2 * (others.index(marker["split"]) + 1) if marker["split"] in others else base
 
 
-def _medians(found: Sequence[tuple[Run, Row]], others: Sequence[str], *, n_runs: int) -> list[Row]:
+def _medians(found: Sequence[tuple[Run, Row]], splits: Sequence[str], *, n_runs: int) -> list[Row]:
     steps: dict[tuple[str, str], list[int]] = {}
     for _, marker in found:
         steps.setdefault((marker["split"], marker["kind"]), []).append(marker["step"])
     rows: list[Row] = []
     for (split, kind), seen in steps.items():
         marker: Row = {"split": split, "kind": kind, "step": round(median(seen))}
-        label = _label(marker, others)
+        label = _label(marker, splits)
         if len(seen) < n_runs:
             label += f" ({len(seen)} of {n_runs})"
-        row = _row(marker, others)
+        row = _row(marker, splits)
         rows.append(_marker(kind, marker["step"], run="median", label=label, weight=0.9, row=row))
     return rows
 

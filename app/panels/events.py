@@ -13,6 +13,7 @@ SHOWN = 40
 
 _ICONS = {
     "memorised": ":material/school:",
+    "recalled": ":material/school:",
     "onset": ":material/trending_up:",
     "grokked": ":material/lightbulb:",
     "collapsed": ":material/trending_down:",
@@ -42,15 +43,23 @@ def line(event: Row, *, several: bool) -> str:
     """One event as a line of Markdown."""
     icon = _ICONS.get(event["kind"], ":material/circle:")
     whose = f" run {event['run_id']}" if several else ""
-    detail = _detail(event)
-    return f"{icon} step **{count(event['step'])}**{whose} {plain(event['kind'])}{detail}"
+    return (
+        f"{icon} step **{count(event['step'])}**{whose} {plain(event['kind'])}"
+        f"{_where(event)}{_detail(event)}"
+    )
+
+
+def _where(event: Row) -> str:
+    """The split that a marker is about, where another could be meant."""
+    split = (event.get("payload") or {}).get("split")
+    return f" on {plain(split)}" if split and split not in ("train", "test") else ""
 
 
 def _detail(event: Row) -> str:
     payload = event.get("payload") or {}
     if event["kind"] == "grokked" and event.get("value") is not None:
         return f", {count(event['value'])} steps after memorising"
-    if event["kind"] in ("memorised", "onset", "collapsed") and event.get("value") is not None:
+    if event["kind"] in ("memorised", "recalled", "onset", "collapsed") and event.get("value") is not None:
         return f" at accuracy {figure(event['value'])}"
     text = payload.get("text") or payload.get("message") or ""
     at = event.get("at")

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from data import is_held_out
+from data import is_held_out, is_memory
 from engine.measures.onset import NAME, Marker, OnsetDetector, Thresholds
 from engine.store.batch import Accuracies, Batch
 from engine.store.database import Connection
@@ -144,4 +144,5 @@ def _stored(cursor: Connection, run_id: int, last_step: int) -> Iterator[Accurac
 def _feed(detector: OnsetDetector, evaluation: Accuracies) -> None:
     step, accuracy = evaluation
     tests = {split: value for split, value in accuracy.items() if is_held_out(split)}
-    detector.feed(step, accuracy.get("train"), tests)
+    probes = {split: value for split, value in accuracy.items() if is_memory(split)}
+    detector.feed(step, accuracy.get("train"), tests, probes)

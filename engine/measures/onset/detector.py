@@ -1,4 +1,4 @@
-"""When did a run memorise, begin to generalise, grok, and did it collapse afterwards?
+"""When did a run memorise, recall its facts, begin to generalise, grok, and did it collapse?
 
 Works on raw values at every evaluation, never on smoothed or downsampled curves. A crossing counts
 when it lasts `sustained` consecutive evaluations, and is dated to the first of them.
@@ -11,10 +11,10 @@ from typing import Literal
 
 from engine.measures.onset.thresholds import Thresholds
 
-NAME = "onset/1"
+NAME = "onset/2"
 """Detector and version, as events carry it; a rule that changes gets a new version."""
 
-Kind = Literal["memorised", "onset", "grokked", "collapsed"]
+Kind = Literal["memorised", "recalled", "onset", "grokked", "collapsed"]
 
 _TRAIN = "train"
 _MAD_TO_SD = 1.4826
@@ -41,17 +41,20 @@ def detect(
     train_accuracy: Sequence[float | None],
     test_accuracy: Mapping[str, Sequence[float | None]],
     *,
+    probe_accuracy: Mapping[str, Sequence[float | None]] | None = None,
     chance: float = 0.0,
     thresholds: Thresholds | None = None,
 ) -> list[Marker]:
     """Every marker of a recorded run, by step.
 
-    `test_accuracy` maps each test split to its curve; None where a split was not evaluated.
+    `test_accuracy` maps each test split to its curve, `probe_accuracy` each probe of facts that are
+    trained on; None where a split was not evaluated.
     """
     detector = OnsetDetector(chance=chance, thresholds=thresholds)
     for i, step in enumerate(steps):
         tests = {split: curve[i] for split, curve in test_accuracy.items()}
-        detector.feed(step, train_accuracy[i], tests)
+        probes = {split: curve[i] for split, curve in (probe_accuracy or {}).items()}
+        detector.feed(step, train_accuracy[i], tests, probes)
     return detector.markers()
 
 
@@ -64,9 +67,23 @@ class OnsetDetector:
         self._memorised: Marker | None = None
         self._candidate: list[tuple[int, float, Mapping[str, float | None]]] = []
         self._splits: dict[str, _TestSplit] = {}
+        self._probes: dict[str, _Probe] = {}
 
-    def feed(self, step: int, train: float | None, tests: Mapping[str, float | None]) -> None:
-        """Take in one evaluation; None or a missing split was not evaluated."""
+    def feed(
+        self,
+        step: int,
+        train: float | None,
+        tests: Mapping[str, float | None],
+        probes: Mapping[str, float | None] | None = None,
+    ) -> None:
+        """Take in one evaluation; None or a missing split was not evaluated.
+
+        `tests` are held out and can be grokked; `probes` are trained on and can be recalled, which
+        waits for nothing else.
+        """
+        for name, value in (probes or {}).items():
+            if value is not None:
+                self._probes.setdefault(name, _Probe(name, self._lines)).feed(step, value)
         if self._memorised is not None:
             self._feed_tests(step, tests)
         elif train is not None:
@@ -83,9 +100,8 @@ class OnsetDetector:
 
     def markers(self) -> list[Marker]:
         """The markers that hold after what was fed so far; later ones may withdraw an onset."""
-        if self._memorised is None:
-            return []
-        found = [self._memorised]
+        found = [self._memorised] if self._memorised else []
+        found += [probe.recalled for probe in self._probes.values() if probe.recalled]
         for split in self._splits.values():
             found += [m for m in (split.onset, split.grokked, split.collapsed) if m]
         return sorted(found, key=lambda marker: marker.step)
@@ -99,6 +115,26 @@ class OnsetDetector:
                 since = self._memorised.step
                 self._splits[name] = _TestSplit(name, since, self._chance, self._lines)
             self._splits[name].feed(step, value)
+
+
+@dataclass(slots=True)
+class _Probe:
+    """Facts that are trained on, asked for by themselves."""
+
+    name: str
+    lines: Thresholds
+    recalled: Marker | None = None
+    above: list[tuple[int, float]] = field(default_factory=list[tuple[int, float]])
+
+    def feed(self, step: int, value: float) -> None:
+        if self.recalled is not None:
+            return
+        if value < self.lines.train:
+            self.above.clear()
+            return
+        self.above.append((step, value))
+        if len(self.above) == self.lines.sustained:
+            self.recalled = Marker("recalled", self.above[0][0], self.name, self.above[0][1])
 
 
 @dataclass(slots=True)

@@ -55,14 +55,22 @@ def test_each_test_split_has_markers_of_its_own_in_rows_that_do_not_meet():
     assert max(row["row"] for row in rows) < label_rows(TWO_TESTS["splits"])
 
 
-def test_rows_of_unseen_tasks_have_markers_too_and_memory_has_none():
+def test_rows_of_unseen_tasks_and_probes_of_memory_have_markers_too():
     splits = ["train", "test_id", "train_ood", "atomic_id", "atomic_new"]
-    assert label_rows(splits) == 1 + 2 * len(["test_id", "train_ood"])
-    (row,) = markers(
-        [run(splits=splits, markers=[{"split": "train_ood", "kind": "grokked", "step": 90}])],
-        "split",
-    )
-    assert row["label"] == "grokked train ood 90"
+    found = [
+        {"split": "train_ood", "kind": "grokked", "step": 90},
+        {"split": "train", "kind": "memorised", "step": 40},
+        {"split": "atomic_new", "kind": "recalled", "step": 30},
+    ]
+    rows = markers([run(splits=splits, markers=found)], "split")
+    assert [row["label"] for row in rows] == [
+        "grokked train ood 90",
+        "memorised 40",
+        "recalled atomic new 30",
+    ]
+    assert len({row["row"] for row in rows}) == len(rows)
+    assert label_rows(splits) == 1 + 2 * len(["test_id", "train_ood"]) + len(["id", "new"])
+    assert max(row["row"] for row in rows) < label_rows(splits)
 
 
 def test_seeds_of_two_test_splits_have_a_median_of_each():

@@ -195,6 +195,20 @@ def test_an_unknown_threshold_is_named_with_those_that_exist():
         Thresholds.parse({"tset": 0.9})
 
 
+def test_a_probe_of_memory_is_recalled_by_itself_and_never_grokked():
+    recall = np.where(np.array(STEPS) < 300, 0.5, 1.0).tolist()
+    late = np.where(np.array(STEPS) < 900, 0.98, 0.99).tolist()
+    blip = np.full(len(STEPS), 0.98)
+    blip[50:52] = 1.0
+    probes = {"atomic_id": recall, "atomic_ood": late, "atomic_new": blip.tolist()}
+    never = [0.5] * len(STEPS)
+    found = detect(STEPS, never, {"test": never}, probe_accuracy=probes, chance=CHANCE)
+    assert found == [
+        Marker("recalled", 300, "atomic_id", 1.0),
+        Marker("recalled", 900, "atomic_ood", 0.99),
+    ]
+
+
 accuracies = st.sampled_from([0.0, 0.01, 0.05, 0.3, 0.81, 0.88, 0.94, 0.96, 0.99, 1.0])
 curves = st.lists(st.tuples(accuracies, accuracies), max_size=60)
 

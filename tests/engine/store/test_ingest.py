@@ -299,7 +299,7 @@ def test_a_journal_read_in_any_pieces_gives_the_same_rows_and_markers(
     assert seen[0] == seen[1]
 
 
-def test_every_held_out_split_gets_markers_and_probes_of_memory_get_none(
+def test_every_held_out_split_groks_by_itself_and_every_probe_of_memory_is_recalled(
     store: Store, record: Record
 ):
     run = record()
@@ -312,5 +312,8 @@ def test_every_held_out_split_gets_markers_and_probes_of_memory_get_none(
     (row,) = store.runs([run.run_id])
     grokked = {marker["split"] for marker in row["markers"] if marker["kind"] == "grokked"}
     assert grokked == {"train_ood", "test_id"}
+    recalled = [(m["split"], m["step"]) for m in row["markers"] if m["kind"] == "recalled"]
+    assert recalled == [("atomic_id", 4)]
+    assert row["memorised_step"] == 1
     assert row["test_split"] == "test_id"
     assert row["accuracies"] == {"train": 1.0} | dict.fromkeys(splits, 1.0)

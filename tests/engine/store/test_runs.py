@@ -248,7 +248,7 @@ def test_events_carry_the_detectors_name_and_version(
     run.evaluations(*range(0, 200, 10))
     store.ingest(run.run_id, run.folder.path)
     (event,) = store.events([run.run_id])
-    assert (event["kind"], event["detector"], event["value"]) == ("memorised", "onset/1", 1.0)
+    assert (event["kind"], event["detector"], event["value"]) == ("memorised", "onset/2", 1.0)
     assert json.dumps(event["payload"]) == '{"split": "train"}'
 
 
