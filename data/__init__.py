@@ -60,6 +60,10 @@ class Task(Protocol):
         """The task's splits."""
         ...
 
+    def positions(self, settings: Any, /) -> tuple[str, ...]:
+        """What stands at each position of a row that asks for more than memory."""
+        ...
+
     def sizes(self, settings: Any, /) -> TaskSizes:
         """How large it is."""
         ...
@@ -84,6 +88,16 @@ TASKS: Mapping[str, Task] = {
 def build_task(settings: TaskSettings, *, seed: int) -> TaskData:
     """The task's splits; the same settings and seed give the same arrays on every machine."""
     return TASKS[settings.kind].build(settings, seed=seed)
+
+
+def position_names(settings: TaskSettings, *, length: int) -> tuple[str, ...]:
+    """What stands at each of `length` positions, by the shortest name that a figure can carry.
+
+    Positions that the task does not name, and any that a network puts before its rows, are
+    numbered from 0.
+    """
+    names = TASKS[settings.kind].positions(settings)
+    return (*map(str, range(length - len(names))), *names)
 
 
 def task_sizes(settings: TaskSettings) -> TaskSizes:
@@ -112,5 +126,6 @@ __all__ = [
     "build_task",
     "is_held_out",
     "is_memory",
+    "position_names",
     "task_sizes",
 ]

@@ -6,7 +6,7 @@ use: workers import this package too and need neither.
 
 from typing import TYPE_CHECKING, Any
 
-from data.task import is_held_out, is_memory
+from data import is_held_out, is_memory, position_names
 from engine.config import (
     InvalidConfig,
     Problem,
@@ -69,5 +69,6 @@ __all__ = [
     "kinds",
     "parse_config",
     "parse_json",
+    "position_names",
     "settings_of",
 ]

@@ -68,7 +68,7 @@ MARKER_COLOURS = {
     "forked": "#8A9099",
     "note": "#8A9099",
 }
-"""Grey when it memorised or recalls its facts, purple when generalisation begins, green when it is done."""
+"""Grey when it memorised or recalls, purple when generalisation begins, green when it is done."""
 
 _INK = {
     "light": {"text": "#1d232a", "soft": "#5b6570", "grid": "#e3e7eb", "paper": "#ffffff"},

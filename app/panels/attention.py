@@ -10,7 +10,7 @@ import streamlit as st
 from app import links, session
 from app.live import components
 from app.live.frames import Floats, pack
-from engine import Lab
+from engine import InvalidConfig, Lab, parse_config, position_names
 
 KEY = "heads"
 Run = Mapping[str, Any]
@@ -79,9 +79,11 @@ def heads_of(table: pa.Table) -> tuple[list[int], Floats]:
 
 
 def token_names(run: Run, length: int) -> list[str]:
-    """What stands at each position, as the task's format spells it."""
-    words = str(run["config"].get("task", {}).get("format", "")).split()
-    return words if len(words) == length else [str(i) for i in range(length)]
+    """What stands at each position; numbers where the run's settings are of another version."""
+    try:
+        return list(position_names(parse_config(run["config"]).task, length=length))
+    except InvalidConfig:
+        return [str(i) for i in range(length)]
 
 
 def _moved() -> None:

@@ -59,7 +59,10 @@ def _detail(event: Row) -> str:
     payload = event.get("payload") or {}
     if event["kind"] == "grokked" and event.get("value") is not None:
         return f", {count(event['value'])} steps after memorising"
-    if event["kind"] in ("memorised", "recalled", "onset", "collapsed") and event.get("value") is not None:
+    if (
+        event["kind"] in ("memorised", "recalled", "onset", "collapsed")
+        and event.get("value") is not None
+    ):
         return f" at accuracy {figure(event['value'])}"
     text = payload.get("text") or payload.get("message") or ""
     at = event.get("at")

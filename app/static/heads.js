@@ -3,6 +3,7 @@
 
 const panels = new WeakMap();
 const KEPT = 400;
+const LONG = 16; // tokens beyond which cells carry no names, and weights share a row with so many
 
 export default function update(component) {
   style(component.parentElement);
@@ -39,8 +40,9 @@ class Panel {
     this.maps = add(host, "div", "maps");
     this.legend = add(host, "div", "legend");
     const colours = Array.from({ length: 11 }, (_, i) => css(viridis(i / 10))).join(", ");
-    this.legend.innerHTML = "<span>0</span><i></i><span>1</span><span class='value'></span>";
+    this.legend.innerHTML = "<span>0</span><i></i><span>1</span><span class='scale'></span><span class='value'></span>";
     this.legend.querySelector("i").style.background = `linear-gradient(to right, ${colours})`;
+    this.scale = this.legend.querySelector(".scale");
     this.value = this.legend.querySelector(".value");
   }
 
@@ -126,6 +128,7 @@ class Panel {
         canvas.addEventListener("pointerleave", () => (this.value.textContent = ""));
       }
     }
+    this.scale.textContent = columns > LONG ? "(root scale: the middle colour is 0.25)" : "";
     this.maps.querySelectorAll("canvas").forEach((canvas, i) => {
       const part = snapshot.numbers.subarray(i * rows * columns, (i + 1) * rows * columns);
       paint(canvas, part, { rows, columns, names: snapshot.names });
@@ -144,7 +147,7 @@ class Panel {
 }
 
 function paint(canvas, numbers, { rows, columns, names }) {
-  const labelled = columns <= 16;
+  const labelled = columns <= LONG;
   const left = labelled ? 26 : 0;
   const top = labelled ? 20 : 0;
   const cell = Math.max(3, Math.min(44, Math.floor(170 / columns)));
@@ -164,7 +167,7 @@ function paint(canvas, numbers, { rows, columns, names }) {
   for (let row = 0; row < rows; row++) {
     for (let column = 0; column < columns; column++) {
       const weight = numbers[row * columns + column];
-      const colour = viridis(weight);
+      const colour = viridis(labelled ? weight : Math.sqrt(weight));
       pen.fillStyle = css(colour);
       pen.fillRect(left + column * cell, top + row * cell, cell - gap, cell - gap);
       if (columns <= 5) {

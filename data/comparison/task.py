@@ -86,6 +86,11 @@ def build(settings: ComparisonSettings, *, seed: int) -> TaskData:
     )
 
 
+def positions(_: ComparisonSettings) -> tuple[str, ...]:
+    """What stands at each position of a comparison."""
+    return "a", "q", "e1", "mask", "e2"
+
+
 def sizes(settings: ComparisonSettings) -> TaskSizes:
     """What `build` will deliver; chance decides how many pairs there are to test."""
     pools = [round(settings.holdout_share * n_compared(settings)), n_compared_ood(settings)]

@@ -31,6 +31,7 @@ from data.composition.tokens import (
     length,
     n_classes,
     read_at,
+    roles,
     token_names,
     vocabulary,
 )
@@ -73,6 +74,11 @@ def build(settings: GraphSettings, *, seed: int) -> TaskData:
         chance=chance,
         majority=majority,
     )
+
+
+def positions(settings: GraphSettings) -> tuple[str, ...]:
+    """What stands at each position of a composed fact."""
+    return roles(settings)
 
 
 def sizes(settings: GraphSettings) -> TaskSizes:

@@ -72,9 +72,17 @@ def read_at(settings: GraphSettings) -> tuple[int, ...]:
     )
 
 
+def roles(settings: GraphSettings) -> tuple[str, ...]:
+    """What stands at each position of a composed fact."""
+    relations = [f"r{i + 1}" for i in range(settings.hops)]
+    if settings.tokens_per_entity == 1:
+        return ("h", *relations)
+    return ("h1", "h2", *relations, "t1")
+
+
 def length(settings: GraphSettings) -> int:
     """How many tokens a row has."""
-    return read_at(settings)[-1] + 1
+    return len(roles(settings))
 
 
 def n_classes(settings: GraphSettings) -> int:

@@ -63,6 +63,11 @@ def build(settings: InContextSettings, *, seed: int) -> TaskData:
     )
 
 
+def positions(settings: InContextSettings) -> tuple[str, ...]:
+    """What stands at each position."""
+    return tuple(f"{part}{shot + 1}" for shot in range(settings.n_shots) for part in "xyz")
+
+
 def sizes(settings: InContextSettings) -> TaskSizes:
     """What `build` will deliver; `test` counts all four evaluation sets."""
     test = 4 * settings.test_size

@@ -44,6 +44,11 @@ def build(settings: ModularSettings, *, seed: int) -> TaskData:
     )
 
 
+def positions(settings: ModularSettings) -> tuple[str, ...]:
+    """What stands at each position."""
+    return FORMATS[settings.format]
+
+
 def sizes(settings: ModularSettings) -> TaskSizes:
     """What `build` will deliver, without tokens or splits; `random` is judged by seed 0."""
     p = settings.p

@@ -43,6 +43,11 @@ def relevant_bits(settings: ParitySettings, *, seed: int) -> Int64[np.ndarray, "
     return np.sort(drawn)
 
 
+def positions(settings: ParitySettings) -> tuple[str, ...]:
+    """What stands at each position."""
+    return tuple(f"b{i + 1}" for i in range(settings.n_bits))
+
+
 def sizes(settings: ParitySettings) -> TaskSizes:
     """What `build` will deliver."""
     train, test = n_rows(settings)

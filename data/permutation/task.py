@@ -31,6 +31,11 @@ def build(settings: PermutationSettings, *, seed: int) -> TaskData:
     )
 
 
+def positions(settings: PermutationSettings) -> tuple[str, ...]:
+    """What stands at each position."""
+    return formats.FORMATS[settings.format]
+
+
 def sizes(settings: PermutationSettings) -> TaskSizes:
     """What `build` will deliver; every operation reaches every element of the group."""
     n, pairs, train = order(settings.group), n_pairs(settings), n_train(settings)

@@ -47,6 +47,12 @@ def build(settings: RecallSettings, *, seed: int) -> TaskData:
     )
 
 
+def positions(settings: RecallSettings) -> tuple[str, ...]:
+    """What stands at each position."""
+    pairs = (f"{part}{i + 1}" for i in range(settings.n_pairs) for part in "kv")
+    return (*pairs, *(f"q{i + 1}" for i in range(settings.n_queries + settings.n_blanks)))
+
+
 def sizes(settings: RecallSettings) -> TaskSizes:
     """What `build` will deliver."""
     n_slots = settings.n_queries + settings.n_blanks

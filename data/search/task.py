@@ -87,6 +87,11 @@ def build(settings: SearchSettings, *, seed: int) -> TaskData:
     )
 
 
+def positions(_: SearchSettings) -> tuple[str, ...]:
+    """What stands at each position of a comparison."""
+    return "a", "q", "e1", "mask", "e2", "/q"
+
+
 def sizes(settings: SearchSettings) -> TaskSizes:
     """What `build` will deliver; the draw decides how many queries are hard and easy."""
     unseen = settings.n_attributes * n_ood(settings) * (n_ood(settings) - 1)

@@ -44,6 +44,11 @@ def build(settings: TableSettings, *, seed: int) -> TaskData:
     )
 
 
+def positions(_: TableSettings) -> tuple[str, ...]:
+    """What stands last; how many columns stand before it, the upload alone knows."""
+    return ("=",)
+
+
 def sizes(settings: TableSettings) -> TaskSizes:
     """What `build` will deliver; the upload is read once, which takes seconds for a large one.
 

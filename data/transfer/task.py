@@ -28,6 +28,7 @@ from data.composition.tokens import (
     length,
     n_classes,
     read_at,
+    roles,
     token_names,
     vocabulary,
 )
@@ -78,6 +79,11 @@ def build(settings: TransferSettings, *, seed: int) -> TaskData:
         chance=chance,
         majority=majority,
     )
+
+
+def positions(settings: TransferSettings) -> tuple[str, ...]:
+    """What stands at each position of a composed fact."""
+    return roles(settings)
 
 
 def sizes(settings: TransferSettings) -> TaskSizes:

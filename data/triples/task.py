@@ -80,6 +80,11 @@ def build(settings: TriplesSettings, *, seed: int) -> TaskData:
     )
 
 
+def positions(_: TriplesSettings) -> tuple[str, ...]:
+    """What stands at each position of an inferred fact."""
+    return "h", "r1", "r2"
+
+
 def sizes(settings: TriplesSettings) -> TaskSizes:
     """What `build` will deliver; the upload is read once, which takes seconds for a large one.
 

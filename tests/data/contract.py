@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from data import IGNORED, TaskData, TaskSettings, build_task, task_sizes
+from data import IGNORED, TaskData, TaskSettings, build_task, position_names, task_sizes
 
 
 def rows_of(task: TaskData, split: str) -> list[tuple[int, ...]]:
@@ -53,6 +53,8 @@ def assert_sizes(settings: TaskSettings) -> None:
     assert (sizes.vocabulary, sizes.length) == (task.vocab_size, task.length)
     assert (sizes.n_classes, sizes.n_read) == (task.n_classes, len(task.read_at))
     assert sizes.chance == task.chance
+    names = position_names(settings, length=task.length)
+    assert len(names) == len(set(names)) == task.length
 
 
 def assert_majority(task: TaskData) -> None:

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import TypeAdapter
 
-from data import TaskSettings, build_task, is_held_out, task_sizes
+from data import TaskSettings, build_task, is_held_out, position_names, task_sizes
 from engine.config import InvalidConfig, RunConfig, parse_config
 from engine.config.fields import kinds
 from tests.data.contract import assert_well_formed
@@ -43,6 +43,29 @@ def test_every_kind_can_be_launched_with_its_defaults(kind: str):
     assert (sizes.vocabulary, sizes.length) == (task.vocab_size, task.length)
     assert (sizes.n_classes, sizes.n_read) == (task.n_classes, len(task.read_at))
     assert sizes.chance == pytest.approx(task.chance, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("settings", "names"),
+    [
+        ({"kind": "modular", "format": "a o b ="}, "a o b ="),
+        ({"kind": "composition", "hops": 3}, "h r1 r2 r3"),
+        ({"kind": "composition", "tokens_per_entity": 2}, "h1 h2 r1 r2 t1"),
+        ({"kind": "comparison"}, "a q e1 mask e2"),
+        ({"kind": "in_context", "n_shots": 2, "n_unasked": 1}, "x1 y1 z1 x2 y2 z2"),
+        ({"kind": "recall", "n_pairs": 2, "n_queries": 1, "n_blanks": 1}, "k1 v1 k2 v2 q1 q2"),
+    ],
+    ids=str,
+)
+def test_positions_have_the_names_of_what_stands_there(settings: dict[str, object], names: str):
+    task = TypeAdapter[TaskSettings](TaskSettings).validate_python(settings)
+    assert position_names(task, length=len(names.split())) == tuple(names.split())
+    assert task_sizes(task).length == len(names.split())
+
+
+def test_positions_that_no_task_names_are_numbered():
+    table = TypeAdapter[TaskSettings](TaskSettings).validate_python({"kind": "table"})
+    assert position_names(table, length=3) == ("0", "1", "=")
 
 
 @pytest.mark.parametrize("kind", kinds("task"))

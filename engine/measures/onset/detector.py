@@ -47,8 +47,8 @@ def detect(
 ) -> list[Marker]:
     """Every marker of a recorded run, by step.
 
-    `test_accuracy` maps each test split to its curve, `probe_accuracy` each probe of facts that are
-    trained on; None where a split was not evaluated.
+    `test_accuracy` maps each test split to its curve, `probe_accuracy` each probe of facts that
+    are trained on; None where a split was not evaluated.
     """
     detector = OnsetDetector(chance=chance, thresholds=thresholds)
     for i, step in enumerate(steps):
