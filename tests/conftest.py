@@ -6,6 +6,7 @@ from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import jaxtyping
 import pytest
 
 from engine import Lab, connect
@@ -26,6 +27,17 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
 def lab(home: Home) -> Lab:
     """A client of a fresh lab, whose daemon starts at the first call."""
     return connect(home)
+
+
+@pytest.fixture
+def unchecked_shapes() -> Iterator[None]:
+    """Thousands of steps without the checks of shapes, which take most of their time.
+
+    The checks see every network, loss and optimiser in tests that take a few steps.
+    """
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

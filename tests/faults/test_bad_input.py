@@ -13,6 +13,8 @@ from engine.home import Home
 from tests.faults.moments import TINY, ends
 from tests.processes import end_all
 
+pytestmark = pytest.mark.long
+
 TREE = TINY.model_dump(mode="json")
 
 

@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import psutil
+import pytest
 
 from engine import Lab
 from engine.home import Home
@@ -15,6 +16,8 @@ from tests.faults.daemons import daemons
 from tests.faults.moments import ENDLESS, reaches, row, some_moment, state, until
 from tests.faults.recorded import first_attempt, stored, told
 from tests.processes import daemon_pid, worker_pids
+
+pytestmark = pytest.mark.long
 
 KILLS = 20
 

@@ -14,6 +14,8 @@ from tests.faults.moments import ENDLESS, TINY, ends, reaches, row, state, until
 from tests.faults.recorded import stored, told
 from tests.processes import worker_pids
 
+pytestmark = pytest.mark.long
+
 
 @pytest.mark.parametrize("command", ["stop", "kill", "pause"])
 def test_an_ended_run_leaves_no_process_and_no_lock(lab: Lab, home: Home, command: str):

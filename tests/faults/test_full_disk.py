@@ -9,6 +9,8 @@ from tests.faults.moments import ENDLESS, TINY, ends, reaches, row, until
 from tests.faults.recorded import first_attempt, stored, told
 from tests.processes import daemon_pid, worker_pids
 
+pytestmark = pytest.mark.long
+
 
 def test_a_run_on_a_full_disk_waits_says_so_and_ends_without_a_gap(cramped: Home):
     lab = connect(cramped)

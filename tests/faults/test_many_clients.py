@@ -15,6 +15,8 @@ from tests.e2e.site import ROOT, Site
 from tests.faults.daemons import daemons
 from tests.faults.visitor import visiting
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def sites(home: Home):

@@ -2,6 +2,8 @@
 
 import random
 
+import pytest
+
 from engine import Lab
 from engine.home import Home
 from tests.e2e.site import Site
@@ -9,6 +11,8 @@ from tests.faults.moments import ENDLESS, reaches, row, some_moment, state, unti
 from tests.faults.recorded import first_attempt, stored, told
 from tests.faults.visitor import visiting
 from tests.processes import daemon_pid, worker_pids
+
+pytestmark = pytest.mark.long
 
 KILLS = 20
 

@@ -17,6 +17,8 @@ from tests.processes import end_all
 KEPT = ("name", "notes", "tags", "state", "last_step", "train_accuracy", "test_loss", "created")
 HOLD = """
 import duckdb, sys
+
+pytestmark = pytest.mark.long
 connection = duckdb.connect(sys.argv[1])
 print(flush=True)
 sys.stdin.read()

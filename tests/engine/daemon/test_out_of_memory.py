@@ -8,6 +8,8 @@ from engine.home import Home
 from tests.engine.daemon.small_memory import give_small_memory
 from tests.engine.daemon.ward import Ward
 
+pytestmark = pytest.mark.long
+
 TOLD = "memory ran out with 4 runs in one program; 2 of them go on, this one waits for its turn"
 
 

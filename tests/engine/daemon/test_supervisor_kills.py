@@ -9,6 +9,8 @@ from engine.home import Home
 from engine.journal import read_lines
 from tests.engine.daemon.ward import Ward
 
+pytestmark = pytest.mark.long
+
 KILLS = 20
 
 

@@ -103,6 +103,7 @@ def test_three_stacked_models_equal_three_separate_ones(settings: Any, n_example
             torch.testing.assert_close(together[name][run], gradient, rtol=1e-8, atol=1e-10)
 
 
+@pytest.mark.long
 def test_forward_and_backward_compile_without_a_graph_break():
     """In a process of its own: the checks of shapes, on in the tests, are no part of a graph."""
     done = subprocess.run(

@@ -19,6 +19,8 @@ from engine.store import Store
 from tests.engine.store.ingesting import start_ingesting
 from tests.engine.store.writing import CONFIG, Recorded, evaluation, kinds, steps
 
+pytestmark = pytest.mark.long
+
 Record = Callable[..., Recorded]
 KILLS = 50
 

@@ -14,6 +14,8 @@ from engine.trainer.mapping import groups
 from engine.trainer.shape import shape_key
 from engine.trainer.train import train
 
+pytestmark = pytest.mark.usefixtures("unchecked_shapes")
+
 BASE = apply(
     RunConfig(),
     {

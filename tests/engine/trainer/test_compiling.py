@@ -92,6 +92,7 @@ def test_the_decision_needs_no_torch():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+@pytest.mark.long
 def test_every_shape_is_compiled_however_many_there_are():
     """In a process of its own: the checks of shapes, on in the tests, are no part of a graph."""
     done = subprocess.run(

@@ -10,6 +10,8 @@ from engine.trainer.train import train
 from tests.engine.trainer.conftest import Configure
 from tests.engine.trainer.test_train import curves, train_alone
 
+pytestmark = pytest.mark.usefixtures("unchecked_shapes")
+
 
 @pytest.mark.parametrize("batch_size", [0, 6])
 def test_runs_of_different_rates_share_a_batch_and_equal_the_same_runs_alone(

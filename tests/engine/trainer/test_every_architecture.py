@@ -32,6 +32,7 @@ def curve(events: list[Event], run: int) -> list[Any]:
 
 
 @every_kind
+@pytest.mark.usefixtures("unchecked_shapes")
 def test_a_small_batch_is_memorised(kind: str):
     events = list(train(Batch.start({0: config(kind, seed=0, steps=250)})))
     accuracies = [values["train"]["accuracy"] for values in curve(events, 0)]

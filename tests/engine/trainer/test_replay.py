@@ -21,7 +21,7 @@ from tests.engine.trainer.test_every_architecture import config as of_architectu
 from tests.engine.trainer.test_every_architecture import every_kind
 from tests.engine.trainer.test_memory import FORWARD, SmallMemory
 
-pytestmark = pytest.mark.usefixtures("as_on_an_accelerator")
+pytestmark = pytest.mark.usefixtures("as_on_an_accelerator", "unchecked_shapes")
 on_a_gpu = pytest.mark.skipif(
     not torch.cuda.is_available(), reason="needs a CUDA device: run this test on such a machine"
 )

@@ -26,6 +26,8 @@ from engine.trainer.measuring import evaluate
 from engine.trainer.train import train
 from tests.engine.trainer.conftest import Configure
 
+pytestmark = pytest.mark.usefixtures("unchecked_shapes")
+
 OPTIMIZERS = ("adamw", "adam", "sgd", "lion", "muon")
 
 
