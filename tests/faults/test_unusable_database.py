@@ -14,15 +14,9 @@ from tests.faults.moments import ENDLESS, TINY, ends, reaches, row, state
 from tests.faults.recorded import stored, told
 from tests.processes import end_all
 
-KEPT = ("name", "notes", "tags", "state", "last_step", "train_accuracy", "test_loss", "created")
-HOLD = """
-import duckdb, sys
-
 pytestmark = pytest.mark.long
-connection = duckdb.connect(sys.argv[1])
-print(flush=True)
-sys.stdin.read()
-"""
+
+KEPT = ("name", "notes", "tags", "state", "last_step", "train_accuracy", "test_loss", "created")
 
 
 def garbage(file: Path) -> None:
