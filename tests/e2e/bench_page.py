@@ -113,8 +113,9 @@ def soak(ticks: int = 3_600) -> list[Row]:
         rows.append(
             row(
                 f"memory after a soak, {who}",
-                f"{median(last) - median(first):+.1f} MB ({first[0]:.0f} at the start;"
-                f" {median(first):.0f} → {median(last):.0f}; most {max(first):.0f} → {max(last):.0f})",
+                f"{median(last) - median(first):+.1f} MB"
+                f" ({median(first):.0f} → {median(last):.0f}; at the start {first[0]:.0f};"
+                f" most {max(first):.0f} → {max(last):.0f})",
                 "≤ +50 MB",
                 f"medians of the first minute and of the last; {how}",
             )

@@ -11,7 +11,7 @@ from engine import Lab as Engine
 from tests.e2e.pages import Lab
 from tests.e2e.site import Site
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.browser
 
 
 @pytest.fixture
