@@ -26,15 +26,19 @@ def n_right_by_loops(
 @compiled
 def _count(logits: np.ndarray, targets: np.ndarray, n_classes: int, found: np.ndarray) -> None:
     B, A = targets.shape
+    one, none = np.float32(1), np.float32(0)
     for b in range(B):
         for a in range(A):
             target = targets[b, a]
             if target < 0 or target >= n_classes:
                 continue
-            mine, n_ahead = logits[b, a, target], 0
-            # written so that a NaN counts as ahead
+            # written so that a NaN counts as ahead, and in floats, of which a vector holds more
+            mine, n_ahead = logits[b, a, target], none
+            for j in range(n_classes):
+                n_ahead += none if logits[b, a, j] <= mine else one
+            if n_ahead > none:
+                continue
+            # of equal ones the first counts
             for j in range(target):
-                n_ahead += not (logits[b, a, j] < mine)
-            for j in range(target, n_classes):
-                n_ahead += not (logits[b, a, j] <= mine)
-            found[a] += n_ahead == 0
+                n_ahead += none if logits[b, a, j] < mine else one
+            found[a] += n_ahead == none

@@ -5,8 +5,9 @@ Shapes: ``B`` examples, ``T`` tokens, ``A`` read positions, ``V`` vocabulary, ``
 """
 
 from abc import abstractmethod
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -61,6 +62,33 @@ class Network(nn.Module):
             yield
         finally:
             self.held = None
+
+    @contextmanager
+    def under(self, parameters: Mapping[str, Tensor]) -> Generator[None, None, None]:
+        """While these values, all of them, stand in the place of the parameters.
+
+        What `torch.func.functional_call` does for one call, without its checks, which take as long
+        as a layer of a small network; not for vmap or the compiler.
+        """
+        places = self._parameter_places
+        before = [held[name] for held, name in places.values()]
+        try:
+            for key, value in parameters.items():
+                held, name = places[key]
+                held[name] = value
+            yield
+        finally:
+            for (held, name), parameter in zip(places.values(), before, strict=True):
+                held[name] = parameter
+
+    @cached_property
+    def _parameter_places(self) -> dict[str, tuple[dict[str, Any], str]]:
+        """Where each parameter is kept: by its full name, a module's table and the name there."""
+        found: dict[str, tuple[dict[str, Any], str]] = {}
+        for key, _ in self.named_parameters():
+            owner, _, name = key.rpartition(".")
+            found[key] = self.get_submodule(owner)._parameters, name
+        return found
 
     def shared_prefixes(self, tokens: Int[Tensor, "B T"]) -> Prefixes | None:
         """The prefixes of some examples where they may be computed once, and that pays."""

@@ -55,7 +55,8 @@ class Examples:
 
     def chunks(self, most: int) -> Iterator["Examples"]:
         """Cut into as few nearly equal parts as have at most so many examples."""
-        return self.parts(-(-self.tokens.shape[1] // most))
+        n = -(-self.tokens.shape[1] // most)
+        return self.parts(n) if n > 1 else iter((self,))
 
     def n_answers(self) -> Int64[Tensor, " R"]:
         """How many answers are asked for, by run."""

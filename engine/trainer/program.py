@@ -143,6 +143,9 @@ class Program:
         """The mean attention map of each run's heads over some examples."""
 
         def maps(parameters: Mapping[str, Tensor], tokens: Tensor) -> tuple[Tensor]:
+            if self._network.loops:
+                with self._network.under(parameters):
+                    return (self._network.attention(tokens).mean(1),)
             return (attention_maps(self._network, parameters, tokens, n_examples=0).mean,)
 
         return self._mapped(maps, parameters, tokens)[0]
@@ -192,16 +195,22 @@ class Program:
     def _loss(
         self, parameters: Mapping[str, Tensor], tokens: Tensor, targets: Tensor, *dropout: Tensor
     ) -> tuple[Tensor, Tensor]:
+        logits = self._logits(parameters, tokens, *dropout)
+        measure = self._measure_in_one_pass if self._network.loops else self._measure
+        loss = measure(logits, targets, n_classes=self._n_classes, dtype=self.loss_dtype)
+        return loss, logits
+
+    def _logits(
+        self, parameters: Mapping[str, Tensor], tokens: Tensor, *dropout: Tensor
+    ) -> Float[Tensor, "B A V"]:
+        if self._network.loops:
+            with self._network.under(parameters):
+                return self._network(tokens, self._read)
         values = dict(parameters)
         if dropout:
             values |= chosen(self._places, *dropout)
         # no two names share a parameter, and to look for such walks all modules in every step
-        logits: Tensor = functional_call(
-            self._network, values, (tokens, self._read), tie_weights=False
-        )
-        measure = self._measure_in_one_pass if self._network.loops else self._measure
-        loss = measure(logits, targets, n_classes=self._n_classes, dtype=self.loss_dtype)
-        return loss, logits
+        return functional_call(self._network, values, (tokens, self._read), tie_weights=False)
 
 
 def _compile_every_shape() -> None:

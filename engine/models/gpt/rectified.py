@@ -89,6 +89,7 @@ class _RectifiedLogits(torch.autograd.Function):
         for block, room in _blocks(table, R):
             room[:, :F] = torch.ops.aten.threshold_backward(given[block] @ back, kept[block], 0)
             room[:, F : F + V] = gradient[block]
+            room[:, F + V :] = 0
             spread.add(room, block.start)
         to_joined = (given.T @ kept).to(out.dtype)
         to_out, to_unembedding = to_joined.T @ unembedding, to_joined @ out
@@ -99,7 +100,7 @@ def _blocks(table: Float[Tensor, "N W"], n: int) -> Iterator[tuple[slice, Float[
     """Shares of `n` results, and room for each; the room is the same one every time."""
     W = table.shape[1]
     size = max(ROOM // W, 1) * torch.get_num_threads()
-    room = table.new_zeros(min(size, n), W)
+    room = table.new_empty(min(size, n), W)
     for start in range(0, n, size):
         stop = min(start + size, n)
         yield slice(start, stop), room[: stop - start]
