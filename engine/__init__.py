@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from data import is_held_out, is_memory, position_names
 from engine.config import (
+    MOST_SEEDS,
     InvalidConfig,
     Problem,
     RunConfig,
@@ -42,6 +43,7 @@ def __getattr__(name: str) -> Any:
 
 
 __all__ = [
+    "MOST_SEEDS",
     "PRESETS",
     "SECTIONS",
     "EngineUnavailable",

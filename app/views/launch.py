@@ -10,9 +10,8 @@ from app.forms.draft import Draft, changes_between
 from app.live import components
 from app.panels import cost, example, presets, queue
 from app.words import plain
-from engine import PRESETS, LabError, RunConfig, parse_json
+from engine import MOST_SEEDS, PRESETS, LabError, RunConfig, parse_json
 
-MAX_SEEDS = 64
 LIVE = "views/live.py"
 
 
@@ -73,15 +72,15 @@ def _pane(
         possible = False
         if config is not None:
             # what cannot be had is told once: its rows could not be drawn either
-            possible = cost.cost(session.lab(), config, min(seeds, MAX_SEEDS))
+            possible = cost.cost(session.lab(), config, min(seeds, MOST_SEEDS))
             possible = possible and example.example(session.lab(), config)
             cost.changes(config, draft.base, draft.preset)
         else:
             st.warning(_to_mend([p for p in problems if p not in homeless]))
-        if seeds > MAX_SEEDS:
+        if seeds > MOST_SEEDS:
             possible = False
             st.error(
-                f"The number of seeds must lie between 1 and {MAX_SEEDS}, got {seeds:,}; launch"
+                f"The number of seeds must lie between 1 and {MOST_SEEDS}, got {seeds:,}; launch"
                 " the others by themselves, from a later seed.",
                 icon=":material/error:",
             )

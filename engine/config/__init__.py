@@ -9,8 +9,10 @@ from engine.config.overrides import (
 )
 from engine.config.problems import InvalidConfig, Problem
 from engine.config.run import RunConfig
+from engine.config.training import MOST_SEEDS
 
 __all__ = [
+    "MOST_SEEDS",
     "InvalidConfig",
     "Problem",
     "RunConfig",

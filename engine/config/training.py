@@ -7,6 +7,8 @@ from pydantic import BeforeValidator, Field
 from data.settings import Settings
 
 Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
+MOST_SEEDS = 64
+"""Runs of one launch, whose seeds follow one another."""
 
 
 def compile_choice(value: object) -> object:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from engine.config import RunConfig, parse_config
+from engine.config import MOST_SEEDS, RunConfig, parse_config
 from engine.daemon import refusals
 from engine.daemon.estimate import estimate
 from engine.daemon.example import example
@@ -19,8 +19,6 @@ from engine.daemon.waiting import Waiting
 from engine.errors import RunNotFound, SettingsError
 from engine.home import Home
 from engine.store import Store
-
-MOST_SEEDS = 64
 
 
 class Calls:
