@@ -85,7 +85,6 @@ def test_the_table_of_runs_is_live_and_keeps_what_is_selected_and_typed(
     pages.page.get_by_role("button", name="Cancel").click()
     pages.until(lambda: [row["run"] for row in pages.table()] == ["2", "1"])
     pages.press("Pause")
-    pages.sees("pausing…")
     pages.until(lambda: pages.table()[1]["state"] == "paused")
     expect(pages.page.get_by_role("button", name=re.compile("Resume$"))).to_be_enabled()
     pages.sees("Describe run 1")
