@@ -1,15 +1,11 @@
 """When something happens: waiting for it, and moments that nobody could foresee."""
 
-import os
 import random
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from engine import Lab, RunConfig, apply
-from engine.home import ENVIRONMENT, Home
-from tests.processes import step_aside
 
 TINY = apply(
     RunConfig(),
@@ -50,9 +46,7 @@ def state(lab: Lab, run: int) -> str:
 
 
 def reaches(lab: Lab, run: int, step: int) -> None:
-    """Wait for a step; what is trained from then on is not waited for."""
     until(lambda: row(lab, run)["last_step"] >= step)
-    step_aside(Home(Path(os.environ[ENVIRONMENT])))
 
 
 def ends(lab: Lab, run: int) -> dict[str, Any]:
