@@ -22,7 +22,7 @@ run: setup ## engine daemon and page on http://127.0.0.1:8501
 	$(PY) -m streamlit run app/main.py --server.address 127.0.0.1 --server.port $(PORT)
 
 test: lint browser ## lint, then every test, a real browser included
-	$(BIN)/pytest -n 3 --dist loadgroup -m "not browser and not slow"
+	$(BIN)/pytest -n 3 --dist loadgroup -m "not browser and not slow"  # many wait for processes
 	$(BIN)/pytest -m browser
 
 slow: $(VENV)/.ready-dev ## train every preset to what its card says: half an hour

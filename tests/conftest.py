@@ -35,9 +35,10 @@ def unchecked_shapes() -> Iterator[None]:
 
     The checks see every network, loss and optimiser in tests that take a few steps.
     """
+    before = jaxtyping.config.jaxtyping_disable
     jaxtyping.config.update("jaxtyping_disable", True)
     yield
-    jaxtyping.config.update("jaxtyping_disable", False)
+    jaxtyping.config.update("jaxtyping_disable", before)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

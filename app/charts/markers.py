@@ -101,7 +101,7 @@ def _row(marker: Row, splits: Sequence[str]) -> int:
     if marker["kind"] == "memorised":
         return above
     if marker["kind"] == "recalled":
-        return above + 1 + (probes.index(marker["split"]) if marker["split"] in probes else 0)
+        return above + 1 + probes.index(marker["split"])
     base = _ROWS[marker["kind"]]
     return base + 2 * (others.index(marker["split"]) + 1) if marker["split"] in others else base
 

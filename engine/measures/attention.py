@@ -11,8 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int, Int64
-from torch import Tensor, nn
-from torch.func import functional_call
+from torch import Tensor
 
 from data.task import TaskData
 from engine.models.network import Network
@@ -51,8 +50,8 @@ def attention_maps(
 
     Works under `torch.vmap` over runs; takes no gradient.
     """
-    prefixed = {f"network.{name}": value for name, value in parameters.items()}
-    maps: Float[Tensor, "L B H T T"] = functional_call(_Maps(network), prefixed, (tokens,))
+    with network.under(parameters):
+        maps = network.attention(tokens)
     return AttentionMaps(mean=maps.mean(1), examples=maps[:, :n_examples].transpose(1, 2))
 
 
@@ -60,14 +59,3 @@ def by_head(maps: AttentionMaps) -> dict[tuple[int, int], Float[np.ndarray, "T T
     """The mean map of each (layer, head), as float32 arrays to be stored."""
     mean = maps.mean.detach().float().cpu().numpy()
     return {(layer, head): mean[layer, head] for layer, head in np.ndindex(mean.shape[:2])}
-
-
-class _Maps(nn.Module):
-    """A network whose forward is its attention maps: `functional_call` knows forward alone."""
-
-    def __init__(self, network: Network) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, tokens: Int[Tensor, "B T"]) -> Float[Tensor, "L B H T T"]:
-        return self.network.attention(tokens)

@@ -65,10 +65,10 @@ class Network(nn.Module):
 
     @contextmanager
     def under(self, parameters: Mapping[str, Tensor]) -> Generator[None, None, None]:
-        """While these values, all of them, stand in the place of the parameters.
+        """While these values stand in the place of the parameters of their names.
 
-        What `torch.func.functional_call` does for one call, without its checks, which take as long
-        as a layer of a small network; not for vmap or the compiler.
+        What `torch.func.functional_call` does for one call of `forward`, without its checks, which
+        take as long as a layer of a small network; not for the compiler.
         """
         places = self._parameter_places
         before = [held[name] for held, name in places.values()]

@@ -143,9 +143,6 @@ class Program:
         """The mean attention map of each run's heads over some examples."""
 
         def maps(parameters: Mapping[str, Tensor], tokens: Tensor) -> tuple[Tensor]:
-            if self._network.loops:
-                with self._network.under(parameters):
-                    return (self._network.attention(tokens).mean(1),)
             return (attention_maps(self._network, parameters, tokens, n_examples=0).mean,)
 
         return self._mapped(maps, parameters, tokens)[0]

@@ -199,7 +199,7 @@ def test_a_probe_of_memory_is_recalled_by_itself_and_never_grokked():
     recall = np.where(np.array(STEPS) < 300, 0.5, 1.0).tolist()
     late = np.where(np.array(STEPS) < 900, 0.98, 0.99).tolist()
     blip = np.full(len(STEPS), 0.98)
-    blip[50:52] = 1.0
+    blip[[50, 51, 53]] = 1.0  # never three in a row
     probes = {"atomic_id": recall, "atomic_ood": late, "atomic_new": blip.tolist()}
     never = [0.5] * len(STEPS)
     found = detect(STEPS, never, {"test": never}, probe_accuracy=probes, chance=CHANCE)
