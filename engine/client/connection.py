@@ -22,6 +22,8 @@ from engine.home import ENVIRONMENT, Home
 
 START_SECONDS = 30.0
 """How long a daemon may take to answer after it was started."""
+ANSWER_SECONDS = 120.0
+"""How long one call may take before the daemon counts as stuck."""
 
 Answer = TypeVar("Answer")
 
@@ -49,7 +51,7 @@ class Connection:
             body = b"\n".join((body, content))
 
         def act(client: flight.FlightClient) -> Any:
-            (result,) = client.do_action(flight.Action(call, body))
+            (result,) = client.do_action(flight.Action(call, body), _patience())
             return json.loads(result.body.to_pybytes())
 
         return self._with_client(act, call, repeat=repeat)
@@ -57,7 +59,9 @@ class Connection:
     def fetch(self, call: str, arguments: dict[str, Any]) -> pa.Table:
         """The table that answers a query."""
         ticket = flight.Ticket(json.dumps({"call": call, "arguments": arguments}).encode())
-        return self._with_client(lambda c: c.do_get(ticket).read_all(), call, repeat=True)
+        return self._with_client(
+            lambda c: c.do_get(ticket, _patience()).read_all(), call, repeat=True
+        )
 
     def _with_client(
         self, act: Callable[[flight.FlightClient], Answer], call: str, *, repeat: bool
@@ -69,6 +73,8 @@ class Connection:
                 return act(client)
             except flight.FlightServerError as error:
                 raise _translated(error) from None
+            except flight.FlightTimedOutError as error:
+                raise EngineUnavailable(_stuck(call, self._home)) from error
             except (flight.FlightError, pa.ArrowException, OSError) as error:
                 self._forget(client)
                 if not repeat or time.monotonic() > deadline:
@@ -179,6 +185,17 @@ def _start_daemon(home: Home) -> subprocess.Popen[bytes]:
         )
     _started.append(daemon)
     return daemon
+
+
+def _patience() -> flight.FlightCallOptions:
+    return flight.FlightCallOptions(timeout=ANSWER_SECONDS)
+
+
+def _stuck(call: str, home: Home) -> str:
+    return (
+        f"the engine did not answer '{call}' within {ANSWER_SECONDS:g} s; look at its log"
+        f" {home.daemon_log}, or end it: runs go on without it, and the next call starts another"
+    )
 
 
 def _gone(call: str) -> str:

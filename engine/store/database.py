@@ -25,6 +25,7 @@ _NOT_THE_FILES_FAULT = ("not set lock", "ermission denied", "No space left", "Is
 _DAMAGE = ("Corrupt database file", "Could not read enough bytes")
 _HEADERS_BYTES = 3 * 4096
 _PATIENCE_SECONDS = 10.0
+_AGAIN_SECONDS = 0.02
 _MEMORY_SHARE = 0.25
 _MEMORY_BYTES = 4 << 30
 
@@ -136,9 +137,11 @@ class Database:
 
     def _disconnect(self) -> None:
         with self._turn:
-            for cursor in self._readers:
-                cursor.interrupt()
-            self._turn.wait_for(lambda: not self._readers, timeout=_PATIENCE_SECONDS)
+            deadline = time.monotonic() + _PATIENCE_SECONDS
+            while self._readers and time.monotonic() < deadline:
+                for cursor in self._readers:
+                    cursor.interrupt()  # forgotten when it falls between two statements
+                self._turn.wait(_AGAIN_SECONDS)
             if self._connection is not None:
                 self._connection.close()
                 self._connection = None

@@ -11,6 +11,7 @@ from engine.store.database import Connection, Database
 MOST_ROWS = 1_000_000
 MOST_BYTES = 64 << 20
 _BATCH_ROWS = 2_048
+_AGAIN_SECONDS = 0.02
 
 
 def select(database: Database, sql: str, *, limit: int, timeout_seconds: float) -> pa.Table:
@@ -25,14 +26,18 @@ def select(database: Database, sql: str, *, limit: int, timeout_seconds: float) 
     if not 1 <= limit <= MOST_ROWS:
         raise QueryRefused(f"limit must lie between 1 and {MOST_ROWS:,}, got {limit}")
     with database.reading() as cursor:
-        late = threading.Event()
+        late, answered = threading.Event(), threading.Event()
 
         def interrupt() -> None:
-            late.set()
-            cursor.interrupt()
+            # again and again: an interruption that falls between two statements is forgotten
+            wait = timeout_seconds
+            while not answered.wait(wait):
+                late.set()
+                cursor.interrupt()
+                wait = _AGAIN_SECONDS
 
-        timer = threading.Timer(timeout_seconds, interrupt)
-        timer.start()
+        watch = threading.Thread(target=interrupt, daemon=True)
+        watch.start()
         try:
             _require_select(cursor, sql)
             cursor.execute("BEGIN TRANSACTION READ ONLY")
@@ -49,8 +54,8 @@ def select(database: Database, sql: str, *, limit: int, timeout_seconds: float) 
         except duckdb.Error as error:
             raise QueryRefused(f"the query failed: {str(error).strip()}") from None
         finally:
-            timer.cancel()
-            timer.join()
+            answered.set()
+            watch.join()
 
 
 def _require_select(cursor: Connection, sql: str) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from engine import (
+    EngineUnavailable,
     InvalidConfig,
     Lab,
     LabError,
@@ -226,6 +227,24 @@ def test_reading_goes_on_after_the_daemon_was_killed(lab: Lab, home: Home) -> No
     assert daemon_pid(home) not in (None, pid)
     before = lab.runs([run])[0]["last_step"]
     trained(lab, run, before + 50)
+
+
+def test_a_daemon_that_is_stuck_is_told_and_not_waited_for(
+    lab: Lab, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.client.connection.ANSWER_SECONDS", 0.5)
+    assert lab.runs() == []
+    pid = daemon_pid(home)
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    with pytest.raises(
+        EngineUnavailable, match=r"did not answer 'runs' within 0\.5 s.*daemon\.log"
+    ):
+        lab.runs()
+    with pytest.raises(EngineUnavailable, match=r"did not answer 'select' within"):
+        lab.select("SELECT 1")
+    os.kill(pid, signal.SIGCONT)
+    assert lab.runs() == []
 
 
 def test_many_clients_find_one_daemon(home: Home) -> None:

@@ -104,6 +104,7 @@ def test_three_stacked_models_equal_three_separate_ones(settings: Any, n_example
 
 
 @pytest.mark.long
+@pytest.mark.timeout(1300)
 def test_forward_and_backward_compile_without_a_graph_break():
     """In a process of its own: the checks of shapes, on in the tests, are no part of a graph."""
     done = subprocess.run(

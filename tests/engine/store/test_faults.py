@@ -218,10 +218,12 @@ def test_readers_and_a_writer_do_not_disturb_one_another(store: Store, record: R
 
     with ThreadPoolExecutor(3) as pool:
         readers = [pool.submit(read) for _ in range(3)]
-        for step in range(60):
-            run.evaluations(step)
-            store.ingest(run.run_id, run.folder.path)
-        stop.set()
+        try:
+            for step in range(60):
+                run.evaluations(step)
+                store.ingest(run.run_id, run.folder.path)
+        finally:
+            stop.set()
         for reader in readers:
             reader.result()
     assert steps(store, run.run_id) == list(range(60))

@@ -103,6 +103,29 @@ def test_a_query_that_takes_too_long_is_ended(one_run: Store):
     assert one_run.select("SELECT 1 AS one")["one"].to_pylist() == [1]
 
 
+@pytest.mark.parametrize("seconds", [0.0, 0.001, 0.002, 0.004])
+def test_a_time_that_is_up_before_the_query_begins_ends_it_all_the_same(
+    one_run: Store, seconds: float
+):
+    """DuckDB forgets an interruption that falls between two statements."""
+    refusals: list[str] = []
+
+    def ask() -> None:
+        for _ in range(20):
+            with pytest.raises(QueryRefused) as refused:
+                one_run.select(
+                    "SELECT sum(a.range) FROM range(9999999) a, range(9999999) b",
+                    timeout_seconds=seconds,
+                )
+            refusals.append(str(refused.value))
+
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    asking.join(timeout=30)
+    assert len(refusals) == 20
+    assert all("took longer than" in refusal for refusal in refusals)
+
+
 def test_an_answer_that_is_too_large_is_refused(one_run: Store):
     with pytest.raises(QueryRefused, match=r"larger than|longer than|failed"):
         one_run.select("SELECT repeat('x', 1000000) FROM range(1000)")
@@ -119,7 +142,7 @@ def test_a_query_is_no_obstacle_to_writing(one_run: Store):
                 "SELECT sum(a.range) FROM range(9999999) a, range(9999999) b", timeout_seconds=2.0
             )
 
-    asking = threading.Thread(target=ask)
+    asking = threading.Thread(target=ask, daemon=True)
     asking.start()
     begun.wait()
     one_run.update_run(1, name="renamed")

@@ -30,7 +30,9 @@ def test_looking_at_a_lock_does_not_keep_a_worker_from_taking_it(tmp_path: Path)
 
     looker = threading.Thread(target=look)
     looker.start()
-    for _ in range(50):
-        RunLock(tmp_path / "lock").release()
-    stop.set()
-    looker.join()
+    try:
+        for _ in range(50):
+            RunLock(tmp_path / "lock").release()
+    finally:
+        stop.set()
+        looker.join()
