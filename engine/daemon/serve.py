@@ -4,8 +4,6 @@ import contextlib
 import json
 import logging
 import os
-import signal
-import threading
 import time
 from collections.abc import Generator
 
@@ -17,6 +15,7 @@ from engine.daemon.supervisor import Supervisor
 from engine.errors import LabError, StoreUnavailable
 from engine.home import Home, atomic_write
 from engine.store import Store
+from engine.termination import Termination
 
 TICK_SECONDS = 0.1
 MOST_REST_SECONDS = 0.5
@@ -35,26 +34,24 @@ def serve(home: Home, remote: Address | None = None) -> int:
     with home.daemon_lock.open("w") as lock:
         if not elected(lock):
             return ALREADY_RUNNING
-        stopping = threading.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: stopping.set())
+        termination = Termination()
         store = Store(home.database)
         try:
-            _run(home, store, stopping, remote)
+            _run(home, store, termination, remote)
         finally:
             store.close()
     return 0
 
 
-def _run(home: Home, store: Store, stopping: threading.Event, remote: Address | None) -> None:
+def _run(home: Home, store: Store, termination: Termination, remote: Address | None) -> None:
     supervisor = Supervisor(home, store)
     with _serving(home, Calls(home=home, store=store, supervisor=supervisor), remote):
         try:
             hindrance = ""
-            while not stopping.is_set():
+            while not termination.asked():
                 started = time.monotonic()
                 hindrance = _tick(home, store, supervisor, hindrance)
-                stopping.wait(pause_after(time.monotonic() - started))
+                termination.wait(pause_after(time.monotonic() - started))
         finally:
             supervisor.close()
 

@@ -2,9 +2,7 @@
 
 import json
 import os
-import signal
 import sys
-import threading
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +11,7 @@ from typing import Any
 from engine.config import RunConfig, parse_json
 from engine.errors import LabError
 from engine.home import Home, atomic_write
+from engine.termination import Termination
 from engine.worker.allocator import keep_memory
 from engine.worker.crowding import ADVICE, give_all_back
 from engine.worker.identity import identify
@@ -27,7 +26,7 @@ def main(arguments: list[str]) -> int:
     """Train the runs; returns the exit status."""
     home = Home.from_environment()
     runs = [int(argument) for argument in arguments]
-    terminated = _listen_to_signals()
+    termination = Termination()  # every run stops after its block of steps, with a checkpoint
     recorders: dict[int, Recorder] = {}
     locks = {run: RunLock(home.run(run).lock) for run in runs}
     launches = {run: _read(home.run(run).launch) for run in runs}
@@ -44,7 +43,7 @@ def main(arguments: list[str]) -> int:
             device=launches[run].get("device", "cpu"),
             threads=configs[run].training.threads,
         )
-    return _train(configs, launches, recorders=recorders, terminated=terminated)
+    return _train(configs, launches, recorders=recorders, termination=termination)
 
 
 def _train(
@@ -52,7 +51,7 @@ def _train(
     launches: Mapping[int, dict[str, Any]],
     *,
     recorders: dict[int, Recorder],
-    terminated: threading.Event,
+    termination: Termination,
 ) -> int:
     keep_memory()
     # torch takes a second to import: the first line of the journal stands before that
@@ -63,7 +62,7 @@ def _train(
     seconds = float(os.environ.get(CHECKPOINT_SECONDS, "10"))
     try:
         batch = build_fitting_batch(configs, launches, recorders)
-        Session(batch, recorders, checkpoint_seconds=seconds, terminated=terminated.is_set).run()
+        Session(batch, recorders, checkpoint_seconds=seconds, terminated=termination.asked).run()
     except Exception as error:  # noqa: BLE001
         # the outermost frame of the worker: whatever went wrong is told of every run that is left
         too_large = is_out_of_memory(error)
@@ -75,14 +74,6 @@ def _train(
             recorder.fail(sentence, traceback.format_exc())
         return 1
     return 0
-
-
-def _listen_to_signals() -> threading.Event:
-    """SIGTERM and Ctrl-C stop every run after its block of steps, with a checkpoint."""
-    terminated = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: terminated.set())
-    return terminated
 
 
 def _sentence(error: Exception) -> str:

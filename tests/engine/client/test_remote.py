@@ -47,7 +47,7 @@ def address(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
     monkeypatch.setenv(CERTIFICATE, str(certificate))
     yield address
     daemon.terminate()
-    daemon.wait()
+    daemon.wait(timeout=30)
 
 
 @pytest.mark.usefixtures("address")

@@ -1,4 +1,5 @@
 import os
+import signal
 import threading
 from pathlib import Path
 
@@ -17,6 +18,7 @@ def test_a_forked_helper_does_not_keep_a_dead_run_alive(tmp_path: Path):
     lock.release()
     wait_until(lambda: not is_held(tmp_path / "lock"), seconds=5)
     os.close(tell)
+    os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
 
 
