@@ -34,7 +34,19 @@ def cost(lab: Lab, config: RunConfig, seeds: int) -> bool:
     if seeds > 1:
         lines.append(f"{seeds} seeds train at once, spread over the free workers")
     st.markdown("\n".join(f"- {line}" for line in lines))
+    _warn_of_memory(predicted.get("memory_bytes"), predicted.get("room_bytes"))
     return True
+
+
+def _warn_of_memory(needed: int | None, room: int | None) -> None:
+    if needed is None or room is None or needed <= room:
+        return
+    st.warning(
+        f"This needs about {size(needed)} of memory, and there are at most {size(room)} to have:"
+        " launched like this, it waits and never starts."
+        " Lower the batch size, or raise accumulate.",
+        icon=":material/memory:",
+    )
 
 
 def changes(config: RunConfig, base: RunConfig, preset: str) -> None:

@@ -102,7 +102,8 @@ class Calls:
     def _estimate(self, *, config: Mapping[str, Any], seeds: int) -> dict[str, Any]:
         wanted = parse_config(config)
         slots = cpu_slots(wanted, self._supervisor.machine)
-        return estimate(wanted, self._store.runs(), seeds=seeds, cpu_slots=slots)
+        room = self._supervisor.room_for(wanted)
+        return estimate(wanted, self._store.runs(), seeds=seeds, cpu_slots=slots, room_bytes=room)
 
     def _update_run(self, run_id: int, **fields: Any) -> None:
         changed = {name: value for name, value in fields.items() if value is not None}

@@ -25,14 +25,21 @@ Runs = Sequence[Mapping[str, Any]]
 
 
 def estimate(
-    config: RunConfig, runs: Runs, *, seeds: int = 1, cpu_slots: int | None = None
+    config: RunConfig,
+    runs: Runs,
+    *,
+    seeds: int = 1,
+    cpu_slots: int | None = None,
+    room_bytes: int | None = None,
 ) -> dict[str, Any]:
     """Predicted size and duration; `source` says what the rate was predicted from.
 
-    `memory_bytes` is of the whole worker process, `seconds` of training alone until the last of
-    the seeds is done; `flops_per_step` counts the operations of the matrix products of an update,
-    two for a multiply-add. `cpu_slots` is how many CPU workers there are at once: seeds beyond
-    them share a worker and its time. None: the seeds share a GPU, whose time they hardly share.
+    `memory_bytes` is what one run's worker takes of the memory in which it trains, of which it can
+    never have more than `room_bytes` (None: not known); `seconds` is of training alone until the
+    last of the seeds is done; `flops_per_step` counts the operations of the matrix products of an
+    update, two for a multiply-add. `cpu_slots` is how many CPU workers there are at once: seeds
+    beyond them share a worker and its time. None: the seeds share a GPU, whose time they hardly
+    share.
     """
     sizes = task_sizes(config.task)
     parameters = config.model.n_parameters(sizes.vocabulary, sizes.length)
@@ -42,7 +49,8 @@ def estimate(
         **asdict(sizes),
         "parameters": parameters,
         "flops_per_step": _flops(config),
-        "memory_bytes": footprint(config, sizes).of_process(1),
+        "memory_bytes": footprint(config, sizes).total(1, "cuda" if cpu_slots is None else "cpu"),
+        "room_bytes": room_bytes,
         "steps_per_second": rate,
         "source": source,
         "seconds": config.training.steps / rate,

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable
+from functools import cached_property
 
 from engine.daemon.footprint import host_bytes_beside
 from engine.daemon.memory import Room
@@ -31,6 +32,16 @@ class Fleet:
     def device(self) -> str:
         """Where a run trains that may train anywhere."""
         return "cuda" if self.machine.n_gpus else "cpu"
+
+    def largest(self, device: str) -> int | None:
+        """The most bytes that a worker could have on such a device, were it alone there."""
+        return self._largest["cuda" if device == "cuda" else "cpu"]
+
+    @cached_property
+    def _largest(self) -> dict[str, int | None]:
+        room = self.room()
+        gpus = [each.most for each in room.gpus if each is not None]
+        return {"cpu": room.host.most, "cuda": max(gpus, default=None)}
 
     def start(self, batch: Start) -> None:
         """Give a batch to the worker on standby, or to one that is spawned."""

@@ -12,6 +12,8 @@ import psutil
 _QUERY = "index,uuid,memory.free,memory.total"
 _SECONDS = 10
 _MIB = 1 << 20
+RESERVE = 0.05
+"""Share of a memory that is left to others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +22,16 @@ class Memory:
 
     free: int
     total: int
+
+    @property
+    def usable(self) -> int:
+        """What our own work may still take now."""
+        return self.free - int(RESERVE * self.total)
+
+    @property
+    def most(self) -> int:
+        """What our own work could take, were nothing else there."""
+        return self.total - int(RESERVE * self.total)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from engine.daemon.footprint import Footprint, host_bytes_beside
-from engine.daemon.memory import Memory, Room
+from engine.daemon.memory import Room
 
 MOST_RUNS = 64
 """Runs in one batch on the CPU, where a larger one is no faster and its first run later to end;
@@ -20,8 +20,6 @@ MOST_RUNS_ON_GPU = 1024
 """Past this a batch gains nothing more, and the worker's own work for each run is felt."""
 MOST_WORKERS_ON_GPU = 4
 """Batches that share one GPU: they take turns, and each costs a CUDA context."""
-RESERVE = 0.05
-"""Share of a memory that is left to others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,20 +184,20 @@ class _Planning:
     def _host_free(self) -> int:
         on_cpu = sum(worker.to_come for worker in self._busy if worker.device != "cuda")
         beside = sum(worker.host_to_come for worker in self._busy)
-        return _usable(self._room.host) - on_cpu - beside
+        return self._room.host.usable - on_cpu - beside
 
     def _gpu_free(self, gpu: int) -> int | None:
         memory = self._room.gpus[gpu] if gpu < len(self._room.gpus) else None
         if memory is None:
             return None
-        return _usable(memory) - sum(worker.to_come for worker in self._busy if worker.gpu == gpu)
+        return memory.usable - sum(worker.to_come for worker in self._busy if worker.gpu == gpu)
 
     def _could_fit(self, waiting: Waiting) -> bool:
         """Whether it would, were nothing else there: then an end of our own work may help."""
         on_cpu = waiting.device != "cuda"
         memories = [self._room.host] if on_cpu else [each for each in self._room.gpus if each]
         need = waiting.footprint.total(1, waiting.device)
-        return any(need <= memory.total for memory in memories)
+        return any(need <= memory.most for memory in memories)
 
     def _words(self, waiting: Waiting, *, busy: bool) -> str:
         need = waiting.footprint.total(1, waiting.device)
@@ -211,10 +209,6 @@ class _Planning:
         if busy:
             return words
         return f"{words}; lower training.batch_size or raise training.accumulate"
-
-
-def _usable(memory: Memory) -> int:
-    return memory.free - int(RESERVE * memory.total)
 
 
 def _size(n_bytes: int) -> str:

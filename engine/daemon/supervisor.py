@@ -72,6 +72,10 @@ class Supervisor:
                 self._watch.add(row["run_id"])
                 self._keep_promise(row)
 
+    def room_for(self, config: RunConfig) -> int | None:
+        """The most bytes that the run could have where it will train; None where nobody knows."""
+        return self._fleet.largest(device_of(config, self.machine))
+
     # what the daemon's loop calls
 
     def active(self) -> list[int]:

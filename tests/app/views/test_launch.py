@@ -21,6 +21,13 @@ def test_the_page_tells_what_a_run_costs(page: OpenPage):
     assert "parameters" in texts(page().markdown)
 
 
+def test_a_run_that_could_never_have_its_memory_is_told_before_it_is_launched(page: OpenPage):
+    large = {"task.kind": "composition", "model.d_model": "2048", "model.n_layers": "16"}
+    assert "it waits and never starts" in texts(page(**large).warning)
+    small = large | {"training.batch_size": "8", "model.n_layers": "1"}
+    assert "never starts" not in texts(page(**small).warning)
+
+
 def test_a_row_of_each_split_is_shown_with_its_answer_and_the_largest_phi(page: OpenPage):
     app = page(preset="composition-small")
     shown = texts(app.markdown)

@@ -31,3 +31,8 @@ def test_a_machine_without_gpus_tells_its_own_memory():
 def test_where_nvidia_smi_is_missing_every_gpu_is_unknown(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("PATH", "/nowhere")
     assert measure(("0", "1")).gpus == (None, None)
+
+
+def test_a_twentieth_is_left_to_others_whether_or_not_it_is_free():
+    memory = Memory(free=400, total=1000)
+    assert (memory.usable, memory.most) == (350, 950)
