@@ -5,12 +5,14 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PY     := $(BIN)/python
 PORT   ?= 8501
+# Modules are compiled when they are first imported: most of torch never is.
+PIP    := $(PY) -m pip install --quiet --disable-pip-version-check --no-compile
 
 # Small networks run many times slower when threads outnumber free cores.
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test slow lint fix bench screenshots browser clean
+.PHONY: help setup run test suite pages slow lint fix bench screenshots browser clean
 
 help: ## list the commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -21,8 +23,12 @@ run: setup ## engine daemon and page on http://127.0.0.1:8501
 	@$(PY) -m engine list > /dev/null
 	$(PY) -m streamlit run app/main.py --server.address 127.0.0.1 --server.port $(PORT)
 
-test: lint browser ## lint, then every test, a real browser included
+test: lint suite pages ## lint, then every test, a real browser included
+
+suite: $(VENV)/.ready-dev
 	$(BIN)/pytest -n 3 --dist loadgroup -m "not browser and not slow"  # many wait for processes
+
+pages: browser suite
 	$(BIN)/pytest -m browser
 
 slow: $(VENV)/.ready-dev ## train every preset to what its card says: half an hour
@@ -56,10 +62,10 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.ready: requirements.txt | $(VENV)/bin/python
-	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(PIP) -r requirements.txt
 	$(PY) -m app.bundle
 	@touch $@
 
 $(VENV)/.ready-dev: requirements-dev.txt $(VENV)/.ready
-	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	$(PIP) -r requirements-dev.txt
 	@touch $@

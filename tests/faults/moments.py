@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from engine import Lab, RunConfig, apply
+from tests.processes import step_aside
 
 TINY = apply(
     RunConfig(),
@@ -46,7 +47,9 @@ def state(lab: Lab, run: int) -> str:
 
 
 def reaches(lab: Lab, run: int, step: int) -> None:
+    """Wait for a step; what is trained from then on is not waited for."""
     until(lambda: row(lab, run)["last_step"] >= step)
+    step_aside(lab.home)
 
 
 def ends(lab: Lab, run: int) -> dict[str, Any]:

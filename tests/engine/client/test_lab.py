@@ -25,7 +25,7 @@ from engine import (
 from engine.daemon.memory import gpu_names
 from engine.daemon.placing import has_mps
 from engine.home import Home
-from tests.processes import daemon_pid, worker_pids
+from tests.processes import daemon_pid, step_aside, worker_pids
 
 TINY = apply(
     RunConfig(),
@@ -102,6 +102,7 @@ def ended(lab: Lab, run: int) -> dict[str, Any]:
 
 def trained(lab: Lab, run: int, steps: int = 20) -> None:
     until(lambda: (lab.runs([run])[0]["last_step"] or 0) >= steps)
+    step_aside(lab.home)
 
 
 def test_a_launched_run_trains_to_its_end_and_is_recorded(lab: Lab) -> None:

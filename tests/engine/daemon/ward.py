@@ -12,7 +12,7 @@ from engine.daemon.scheduler import Machine
 from engine.daemon.supervisor import Supervisor
 from engine.home import Home
 from engine.store import Store
-from tests.processes import worker_pids
+from tests.processes import step_aside, worker_pids
 
 TINY = {
     "task.p": 11,
@@ -88,6 +88,7 @@ class Ward:
 
     def until_step(self, run: int, step: int, seconds: float = 40.0) -> None:
         self.until(lambda: self.row(run)["last_step"] >= step, seconds)
+        step_aside(self.home)
 
     def workers(self) -> list[int]:
         return worker_pids(self.home)
