@@ -5,8 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PY     := $(BIN)/python
 PORT   ?= 8501
-# Modules are compiled when they are first imported: most of torch never is.
-PIP    := $(PY) -m pip install --quiet --disable-pip-version-check --no-compile
+PIP    := $(PY) -m pip install --quiet --disable-pip-version-check
 
 # Small networks run many times slower when threads outnumber free cores.
 export OMP_NUM_THREADS ?= 1
