@@ -28,7 +28,7 @@ suite: $(VENV)/.ready-dev
 	$(BIN)/pytest -n 3 --dist loadgroup -m "not browser and not slow"  # many wait for processes
 
 pages: browser suite
-	$(BIN)/pytest -m browser
+	$(BIN)/pytest -m browser tests/e2e
 
 slow: $(VENV)/.ready-dev ## train every preset to what its card says: half an hour
 	$(BIN)/pytest -m slow

@@ -10,8 +10,12 @@ import jaxtyping
 import pytest
 
 from engine import Lab, connect
+from engine.daemon.fleet import STANDBY
 from engine.home import ENVIRONMENT, Home
 from tests.processes import end_all
+
+# A worker that waits loads torch, and most tests start a daemon without ever training.
+os.environ.setdefault(STANDBY, "0")
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Which workers live now, which runs they hold, and what they occupy."""
 
+import os
 import time
 from collections.abc import Callable, Iterable
 from functools import cached_property
@@ -12,6 +13,8 @@ from engine.home import Home
 from engine.worker.lock import is_held
 from engine.worker.status import read_status
 
+STANDBY = "GROKKING_LAB_STANDBY"
+"""Names the environment variable that is 0 where no worker shall wait in memory."""
 CALM_SECONDS = 5.0
 """A new standby does not compete with a worker that has only just started."""
 
@@ -26,6 +29,7 @@ class Fleet:
         """Asks how much memory is free now."""
         self._workers: list[Worker] = []
         self._standby = Standby(home)
+        self._keeps_one_ready = os.environ.get(STANDBY) != "0"
         self._started = -CALM_SECONDS
 
     @property
@@ -50,6 +54,8 @@ class Fleet:
 
     def stand_by(self) -> None:
         """Keep a worker ready while a slot is free; not while another is just starting."""
+        if not self._keeps_one_ready:
+            return
         if self.machine.has_room(self.busy()):
             if time.monotonic() - self._started > CALM_SECONDS:
                 self._standby.prepare()

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from engine.daemon.fleet import STANDBY
 from engine.home import Home
 from tests.e2e.chromium import FLAGS, executable
 from tests.e2e.site import Site
@@ -20,8 +21,9 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def site(home: Home) -> Iterator[Site]:
+def site(home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     """A page server on an empty lab."""
+    monkeypatch.delenv(STANDBY)
     site = Site(home).start()
     yield site
     site.kill()

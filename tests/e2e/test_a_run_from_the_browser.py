@@ -36,7 +36,7 @@ def endless(engine: Engine, **settings: object) -> int:
     config = {
         "task": {"p": 11},
         "model": {"d_model": 16, "n_heads": 2, "d_mlp": 32},
-        "training": {"steps": 10_000_000, **settings},
+        "training": {"steps": 10_000_000, "compile": "never", **settings},
     }
     (run,) = engine.launch(config, name="endless")
     return run
@@ -70,7 +70,7 @@ def test_a_run_is_paused_resumed_and_stopped(pages: Lab, lab: Engine) -> None:
 def test_the_table_of_runs_is_live_and_keeps_what_is_selected_and_typed(
     pages: Lab, lab: Engine
 ) -> None:
-    endless(lab, compile="never")
+    endless(lab)
     pages.open("runs").select_row(0)
     pages.sees("Describe run 1")
     step = pages.table()[0]["step"]
@@ -78,7 +78,7 @@ def test_the_table_of_runs_is_live_and_keeps_what_is_selected_and_typed(
     pages.press("Note")
     typed = pages.page.get_by_role("dialog").get_by_role("textbox", name="note")
     typed.fill("seen while it trains")
-    becomes(lab, "finished", endless(lab, steps=20, compile="never"))
+    becomes(lab, "finished", endless(lab, steps=20))
     step = pages.table()[0]["step"]
     pages.until(lambda: pages.table()[0]["step"] != step)
     assert typed.input_value() == "seen while it trains"

@@ -22,10 +22,11 @@ from engine import (
     apply,
     connect,
 )
+from engine.daemon.fleet import STANDBY
 from engine.daemon.memory import gpu_names
 from engine.daemon.placing import has_mps
 from engine.home import Home
-from tests.processes import daemon_pid, step_aside, worker_pids
+from tests.processes import daemon_pid, standby_pids, step_aside, worker_pids
 
 TINY = apply(
     RunConfig(),
@@ -246,6 +247,24 @@ def test_a_daemon_that_is_stuck_is_told_and_not_waited_for(
         lab.select("SELECT 1")
     os.kill(pid, signal.SIGCONT)
     assert lab.runs() == []
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_a_worker_waits_for_runs_unless_none_is_wanted(
+    lab: Lab, home: Home, monkeypatch: pytest.MonkeyPatch, wanted: bool
+) -> None:
+    if wanted:
+        monkeypatch.delenv(STANDBY)
+    assert lab.runs() == []
+    if wanted:
+        (waiting,) = until(lambda: standby_pids(home))
+    (run,) = lab.launch(ENDLESS)
+    trained(lab, run)
+    if wanted:
+        assert worker_pids(home) == [waiting]
+    else:
+        assert len(worker_pids(home)) == 1
+        assert standby_pids(home) == []
 
 
 def test_many_clients_find_one_daemon(home: Home) -> None:
