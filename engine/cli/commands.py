@@ -60,7 +60,8 @@ def show(arguments: argparse.Namespace) -> int:
     print_rows([row], LIST_COLUMNS)
     if row["state_reason"]:
         print(row["state_reason"])
-    print_rows(row["events"], ("step", "kind", "detector", "value", "at"))
+    events = [event | {"split": (event["payload"] or {}).get("split")} for event in row["events"]]
+    print_rows(events, ("step", "kind", "split", "value", "detector", "at"))
     return 0
 
 

@@ -11,7 +11,7 @@ import torch
 from transformers import GPT2LMHeadModel
 
 from data import build_task
-from engine import PRESETS, RunConfig
+from engine import PRESETS, RunConfig, connect
 from engine.cli.main import main
 
 TINY = [
@@ -63,7 +63,13 @@ def test_the_runs_are_listed_shown_queried_and_exported(
 ) -> None:
     printed(capsys, "run", "quick", *TINY, "--wait", "--seeds", "2")
     assert [row["seed"] for row in printed(capsys, "list")] == [0, 1]
-    assert printed(capsys, "show", "2")["run_id"] == 2
+    shown = printed(capsys, "show", "2")
+    assert shown["run_id"] == 2
+    connect().redetect([2], {"train": 0.3})
+    main(["show", "2"])
+    out = capsys.readouterr().out.splitlines()
+    assert out[2].split() == ["step", "kind", "split", "value", "detector", "at"]
+    assert out[3].split()[1:3] == ["memorised", "train"]
     (count,) = printed(capsys, "sql", "SELECT count(DISTINCT run_id) AS n FROM metrics")
     assert count == {"n": 2}
     for suffix in ("parquet", "csv", "json"):
