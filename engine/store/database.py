@@ -13,6 +13,9 @@ from engine.errors import StoreUnavailable
 
 Connection = duckdb.DuckDBPyConnection
 
+AGAIN_SECONDS = 0.02
+"""DuckDB forgets an interruption that falls between two statements: so long until the next."""
+
 _SCHEMA = Path(__file__).with_name("schema.sql")
 _FATAL = (duckdb.FatalException, duckdb.InternalException)
 _PASSING = (
@@ -25,7 +28,6 @@ _NOT_THE_FILES_FAULT = ("not set lock", "ermission denied", "No space left", "Is
 _DAMAGE = ("Corrupt database file", "Could not read enough bytes")
 _HEADERS_BYTES = 3 * 4096
 _PATIENCE_SECONDS = 10.0
-_AGAIN_SECONDS = 0.02
 _MEMORY_SHARE = 0.25
 _MEMORY_BYTES = 4 << 30
 
@@ -140,8 +142,8 @@ class Database:
             deadline = time.monotonic() + _PATIENCE_SECONDS
             while self._readers and time.monotonic() < deadline:
                 for cursor in self._readers:
-                    cursor.interrupt()  # forgotten when it falls between two statements
-                self._turn.wait(_AGAIN_SECONDS)
+                    cursor.interrupt()
+                self._turn.wait(AGAIN_SECONDS)
             if self._connection is not None:
                 self._connection.close()
                 self._connection = None

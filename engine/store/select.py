@@ -6,12 +6,11 @@ import duckdb
 import pyarrow as pa
 
 from engine.errors import QueryRefused
-from engine.store.database import Connection, Database
+from engine.store.database import AGAIN_SECONDS, Connection, Database
 
 MOST_ROWS = 1_000_000
 MOST_BYTES = 64 << 20
 _BATCH_ROWS = 2_048
-_AGAIN_SECONDS = 0.02
 
 
 def select(database: Database, sql: str, *, limit: int, timeout_seconds: float) -> pa.Table:
@@ -29,12 +28,11 @@ def select(database: Database, sql: str, *, limit: int, timeout_seconds: float) 
         late, answered = threading.Event(), threading.Event()
 
         def interrupt() -> None:
-            # again and again: an interruption that falls between two statements is forgotten
             wait = timeout_seconds
             while not answered.wait(wait):
                 late.set()
                 cursor.interrupt()
-                wait = _AGAIN_SECONDS
+                wait = AGAIN_SECONDS
 
         watch = threading.Thread(target=interrupt, daemon=True)
         watch.start()

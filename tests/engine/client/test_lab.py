@@ -258,6 +258,9 @@ def test_a_worker_waits_for_runs_unless_none_is_wanted(
     assert lab.runs() == []
     if wanted:
         (waiting,) = until(lambda: standby_pids(home))
+    else:
+        time.sleep(1.0)  # ten ticks of the daemon, whose first one would start it
+        assert standby_pids(home) == []
     (run,) = lab.launch(ENDLESS)
     trained(lab, run)
     if wanted:
