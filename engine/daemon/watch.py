@@ -152,8 +152,7 @@ class Watch:
     def _settle(self, run_id: int, active: Active) -> None:
         """The worker is gone: read its journal to the end and say what became of the run."""
         folder = self._home.run(run_id)
-        while (result := self._store.ingest(run_id, folder.path)).lines and not result.ended:
-            pass
+        result = self._store.ingest(run_id, folder.path)
         if result.ended is not None:
             self._take_leave(run_id, result)
             return

@@ -43,6 +43,8 @@ class Batch:
     from_step: int
     byte_offset: int
     """Where the journal goes on after these lines."""
+    more: bool = False
+    """Whether lines were left for the next block, not those written since."""
     earlier_seconds: float = 0.0
     n_lines: int = 0
     n_malformed: int = 0

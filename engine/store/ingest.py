@@ -62,7 +62,11 @@ class Ingest:
     def many(
         self, run_ids: Iterable[int], folder_of: Callable[[int], Path]
     ) -> dict[int, Ingested]:
-        """Take in all that the journals of these runs hold; a run with no new line is left out."""
+        """Take in all that the journals of these runs hold; a run with no new line is left out.
+
+        What a run writes meanwhile waits for the next call: a fast run on a slow disk would hold
+        up the caller for as long as it trains.
+        """
         told: dict[int, Ingested] = {}
         waiting = list(run_ids)
         while waiting:
@@ -71,7 +75,7 @@ class Ingest:
                 self._store(batches, folder_of)
             for batch in batches:
                 told[batch.run_id] = _together(told.get(batch.run_id), batch)
-            waiting = [batch.run_id for batch in batches]
+            waiting = [batch.run_id for batch in batches if batch.more]
         return told
 
     def _read(self, run_ids: Sequence[int], folder_of: Callable[[int], Path]) -> list[Batch]:

@@ -51,7 +51,9 @@ def read_batch(run_id: int, folder: Path, position: Position) -> Batch | None:
         os.fdatasync(descriptor)
     finally:
         os.close(descriptor)
-    return _parsed(content, _empty(run_id, position, position.offset + len(content)))
+    batch = _empty(run_id, position, position.offset + len(content))
+    batch.more = size - position.offset > BLOCK_BYTES and size > batch.byte_offset
+    return _parsed(content, batch)
 
 
 def _whole_lines(descriptor: int, offset: int) -> bytes:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from engine import journal
 from engine.home import RunFolder
-from engine.store import Ingested, Store
+from engine.store import Ingested, Store, reading
 from tests.engine.store.writing import CONFIG, Recorded, evaluation, kinds, steps
 
 Record = Callable[..., Recorded]
@@ -92,6 +93,34 @@ def test_nothing_new_costs_no_commit(store: Store, record: Record, tmp_path: Pat
     before = store.version()
     assert store.ingest_many([run.run_id], tmp_path / "runs") == {}
     assert store.version() == before
+
+
+def test_a_run_that_writes_faster_than_its_lines_are_stored_holds_nobody_up(
+    store: Store, record: Record
+):
+    run = record()
+    run.evaluations(1)
+    ingest = store._ingest  # pyright: ignore[reportPrivateUsage]
+    looked = count(2)
+
+    def folder_of(_: int) -> Path:
+        step = next(looked)
+        assert step < 100, "it follows the run to its end"
+        run.evaluations(step)
+        return run.folder.path
+
+    assert ingest.many([run.run_id], folder_of)[run.run_id].lines == 3
+    assert store.ingest(run.run_id, run.folder.path).lines == 0
+
+
+def test_a_journal_of_many_blocks_is_stored_in_one_call(
+    store: Store, record: Record, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(reading, "BLOCK_BYTES", 256)
+    run = record()
+    run.evaluations(*range(1, 100))
+    assert store.ingest(run.run_id, run.folder.path).lines == 100
+    assert steps(store, run.run_id) == list(range(1, 100))
 
 
 def test_a_run_without_a_journal_has_nothing_to_tell(store: Store, tmp_path: Path):
