@@ -12,19 +12,36 @@ import pytest
 from engine import Lab, connect
 from engine.daemon.fleet import STANDBY
 from engine.home import ENVIRONMENT, Home
-from tests.processes import end_all
+from tests.labs import empty
+from tests.processes import daemon_pid, end_all
 
 # A worker that waits loads torch, and most tests start a daemon without ever training.
 os.environ.setdefault(STANDBY, "0")
 
+SHARED = "shared_lab"
 
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
-    """An empty home, also for child processes; whatever runs in it is ended afterwards."""
-    home = Home(tmp_path / "lab")
-    monkeypatch.setenv(ENVIRONMENT, str(home.path))
+
+@pytest.fixture(scope="session")
+def shared_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    """The home of all tests that are marked `shared_lab`: its daemon starts once."""
+    home = Home(tmp_path_factory.mktemp("shared") / "lab")
     yield home
     end_all(home)
+
+
+@pytest.fixture
+def home(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Home]:
+    """An empty home, also for child processes; whatever runs in it is ended afterwards."""
+    shared = request.node.get_closest_marker(SHARED) is not None
+    home = request.getfixturevalue("shared_home") if shared else Home(tmp_path / "lab")
+    monkeypatch.setenv(ENVIRONMENT, str(home.path))
+    yield home
+    if not shared:
+        end_all(home)
+    elif daemon_pid(home) is not None:
+        empty(connect(home))
 
 
 @pytest.fixture
@@ -45,6 +62,10 @@ def unchecked_shapes() -> Iterator[None]:
     jaxtyping.config.update("jaxtyping_disable", before)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Start first what takes longest, so that no test process waits alone for it at the end."""
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
+    for item in items:
+        if item.get_closest_marker(SHARED) is not None:
+            item.add_marker(pytest.mark.xdist_group(SHARED))

@@ -19,6 +19,24 @@ def daemon_pid(home: Home) -> int | None:
     return pid if psutil.pid_exists(pid) and _works_in(psutil.Process(pid), home) else None
 
 
+def daemons(home: Home) -> list[psutil.Process]:
+    """Every `engine serve` of the home, also those that do not answer yet."""
+    return [process for process in psutil.process_iter() if _serves(process, home)]
+
+
+def end_daemon(home: Home, *, gently: bool) -> None:
+    """End the daemon by SIGTERM or SIGKILL, and wait until it has gone."""
+    for daemon in daemons(home):
+        if gently:
+            daemon.terminate()
+        else:
+            daemon.kill()
+    deadline = time.monotonic() + 30
+    while any(daemon.status() != psutil.STATUS_ZOMBIE for daemon in daemons(home)):
+        assert time.monotonic() < deadline, "the daemon does not end"
+        time.sleep(0.02)
+
+
 def worker_pids(home: Home) -> list[int]:
     """The worker processes of the home."""
     return [
@@ -83,4 +101,12 @@ def _alive(pid: int) -> bool:
     try:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
+        return False
+
+
+def _serves(process: psutil.Process, home: Home) -> bool:
+    try:
+        serves = process.cmdline()[1:] == ["-m", "engine", "serve"]
+        return serves and process.environ().get(ENVIRONMENT) == str(home.path)
+    except psutil.Error:
         return False

@@ -14,7 +14,7 @@ from engine.worker.lock import is_held
 from engine.worker.status import read_status
 
 STANDBY = "GROKKING_LAB_STANDBY"
-"""Names the environment variable that is 0 where no worker shall wait in memory."""
+"""Names the environment variable that is 0 where nothing shall be made ready ahead of need."""
 CALM_SECONDS = 5.0
 """A new standby does not compete with a worker that has only just started."""
 
@@ -29,7 +29,8 @@ class Fleet:
         """Asks how much memory is free now."""
         self._workers: list[Worker] = []
         self._standby = Standby(home)
-        self._keeps_one_ready = os.environ.get(STANDBY) != "0"
+        self.stands_by = os.environ.get(STANDBY) != "0"
+        """Whether anything is made ready that nobody has asked for."""
         self._started = -CALM_SECONDS
 
     @property
@@ -54,8 +55,6 @@ class Fleet:
 
     def stand_by(self) -> None:
         """Keep a worker ready while a slot is free; not while another is just starting."""
-        if not self._keeps_one_ready:
-            return
         if self.machine.has_room(self.busy()):
             if time.monotonic() - self._started > CALM_SECONDS:
                 self._standby.prepare()

@@ -92,6 +92,8 @@ class Supervisor:
 
     def stand_by(self) -> None:
         """Keep a worker ready for the next launch; the daemon calls it after every tick."""
+        if not self._fleet.stands_by:
+            return
         with self._mutex:
             self._fleet.stand_by()
             self._warmer.tick(idle=not (self._fleet.busy() or self._queue.waits))

@@ -10,7 +10,7 @@ from pyarrow import flight
 
 from engine import Lab, LabError, connect
 from engine.home import Home
-from tests.faults.moments import TINY, ends
+from tests.labs import TINY, ends
 from tests.processes import end_all
 
 pytestmark = pytest.mark.long
@@ -45,6 +45,9 @@ SENSELESS: dict[str, Callable[[Lab], object]] = {
     "a file in no folder": lambda lab: lab.export([1], lab.home.path / "no" / "x.csv"),
     "thresholds nobody has": lambda lab: lab.redetect([1], {"rise": 3.0}),
 }
+
+
+pytestmark = pytest.mark.xdist_group("bad input")
 
 
 @pytest.fixture(scope="module")

@@ -12,10 +12,9 @@ import pytest
 
 from engine import Lab
 from engine.home import Home
-from tests.faults.daemons import daemons
-from tests.faults.moments import ENDLESS, reaches, row, some_moment, state, until
 from tests.faults.recorded import first_attempt, stored, told
-from tests.processes import daemon_pid, worker_pids
+from tests.labs import ENDLESS, reaches, row, some_moment, state, until
+from tests.processes import daemon_pid, daemons, worker_pids
 
 pytestmark = pytest.mark.long
 

@@ -10,8 +10,8 @@ import pytest
 from engine import Lab, apply
 from engine.home import Home
 from engine.worker.lock import is_held
-from tests.faults.moments import ENDLESS, TINY, ends, reaches, row, state, until
 from tests.faults.recorded import stored, told
+from tests.labs import ENDLESS, TINY, ends, reaches, row, state, until
 from tests.processes import worker_pids
 
 pytestmark = pytest.mark.long

@@ -5,8 +5,8 @@ import pytest
 from engine import LabError, apply, connect
 from engine.home import Home
 from tests.disks import fill
-from tests.faults.moments import ENDLESS, TINY, ends, reaches, row, until
 from tests.faults.recorded import first_attempt, stored, told
+from tests.labs import ENDLESS, TINY, ends, reaches, row, until
 from tests.processes import daemon_pid, worker_pids
 
 pytestmark = pytest.mark.long

@@ -12,8 +12,8 @@ import pytest
 from engine import connect
 from engine.home import ENVIRONMENT, Home
 from tests.e2e.site import ROOT, Site
-from tests.faults.daemons import daemons
 from tests.faults.visitor import visiting
+from tests.processes import daemons
 
 pytestmark = pytest.mark.long
 

@@ -7,9 +7,9 @@ import pytest
 from engine import Lab
 from engine.home import Home
 from tests.e2e.site import Site
-from tests.faults.moments import ENDLESS, reaches, row, some_moment, state, until
 from tests.faults.recorded import first_attempt, stored, told
 from tests.faults.visitor import visiting
+from tests.labs import ENDLESS, reaches, row, some_moment, state, until
 from tests.processes import daemon_pid, worker_pids
 
 pytestmark = pytest.mark.long

@@ -9,10 +9,9 @@ import pytest
 
 from engine import EngineUnavailable, Lab, connect
 from engine.home import Home
-from tests.faults.daemons import end_daemon
-from tests.faults.moments import ENDLESS, TINY, ends, reaches, row, state
 from tests.faults.recorded import stored, told
-from tests.processes import end_all
+from tests.labs import ENDLESS, TINY, ends, reaches, row, state
+from tests.processes import end_all, end_daemon
 
 pytestmark = pytest.mark.long
 
@@ -54,6 +53,7 @@ def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     end_all(home)
 
 
+@pytest.mark.xdist_group("busy lab")
 @pytest.mark.parametrize("ruin", [garbage, cut_in_half, rot, nothing])
 def test_runs_and_curves_come_back_from_the_journals(busy: Lab, ruin: Callable[[Path], None]):
     done, training = 1, 2

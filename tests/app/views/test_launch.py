@@ -1,8 +1,12 @@
 """The launch page: presets, live validation, cost, links, and runs that start."""
 
+import pytest
+
 from engine import PRESETS, Lab, settings_of
 from engine.daemon.memory import gpu_names
 from tests.app.views.conftest import TINY, OpenPage
+
+pytestmark = pytest.mark.shared_lab
 
 
 def texts(elements: object) -> str:

@@ -11,6 +11,8 @@ from engine.home import Home
 from tests.app.views.conftest import OpenPage
 from tests.app.views.test_launch import texts
 
+pytestmark = pytest.mark.shared_lab
+
 SUMS = "".join(f"{a},{b},{a + b}\n" for a in range(9) for b in range(9)).encode()
 FIELD = "task.sha256/0"
 

@@ -1,10 +1,13 @@
 """The live page: every state has a face, controls tell the truth, the address holds the view."""
 
-from collections.abc import Callable
+import pytest
 
 from engine import PRESETS, Lab, apply
 from tests.app.views.conftest import TINY, OpenPage
 from tests.app.views.test_launch import texts
+from tests.labs import ends
+
+pytestmark = pytest.mark.xdist_group("a finished run")
 
 
 def test_an_empty_lab_offers_the_first_launch(page: OpenPage):
@@ -60,11 +63,9 @@ def test_a_fork_goes_on_from_a_checkpoint_with_other_settings(
     assert app.query_params["runs"] == f"{finished},{fork['run_id']}"
 
 
-def test_a_composition_run_is_forked_to_learn_new_facts(
-    page: OpenPage, lab: Lab, ended: Callable[[Lab, list[int]], None]
-):
+def test_a_composition_run_is_forked_to_learn_new_facts(page: OpenPage, lab: Lab):
     (parent,) = lab.launch(apply(PRESETS["composition-small"].config, {"training.steps": 20}))
-    ended(lab, [parent])
+    ends(lab, parent)
     app = page("live", runs=str(parent))
     app.button(key="do-fork").click().run()
     app.toggle(key="fork-teach").set_value(True).run()
@@ -95,10 +96,10 @@ CONTEXT = {
 
 
 def test_what_is_learned_in_context_is_told_triple_by_triple(
-    page: OpenPage, lab: Lab, finished: int, ended: Callable[[Lab, list[int]], None]
+    page: OpenPage, lab: Lab, finished: int
 ):
     (run,) = lab.launch(apply(TINY, CONTEXT | {"model.d_model": 16}))
-    ended(lab, [run])
+    ends(lab, run)
     assert "**Accuracy by triple** at step 60" in texts(page("live", runs=str(run)).markdown)
     shown = page("live", runs=str(run), at="10").markdown
     assert "**Accuracy by triple** at step 10" in texts(shown)

@@ -1,6 +1,6 @@
 """The runs page finds runs by what people wrote and what the runs are."""
 
-from collections.abc import Callable
+import pytest
 
 from app.panels.filters import passes, unknown
 from app.panels.table import frame_of
@@ -8,6 +8,9 @@ from engine import Lab
 from tests.app.recorded import run
 from tests.app.views.conftest import TINY, OpenPage
 from tests.app.views.test_launch import texts
+from tests.labs import ends
+
+pytestmark = pytest.mark.xdist_group("a finished run")
 
 CONFIG = {"task": {"kind": "modular", "operation": "add", "p": 59, "train_fraction": 0.4}}
 
@@ -70,10 +73,10 @@ def test_a_name_that_no_setting_has_is_told_with_the_nearest_one(page: OpenPage,
 
 
 def test_a_filter_that_no_run_fits_any_more_stays_and_can_be_cleared(
-    page: OpenPage, finished: int, lab: Lab, ended: Callable[[Lab, list[int]], None]
+    page: OpenPage, finished: int, lab: Lab
 ):
-    other = lab.launch(TINY, tags=["second"])
-    ended(lab, other)
+    (other,) = lab.launch(TINY, tags=["second"])
+    ends(lab, other)
     app = page("runs", tag="first")
     assert app.dataframe[0].value["run"].tolist() == [finished]
     lab.delete(finished)
@@ -82,7 +85,7 @@ def test_a_filter_that_no_run_fits_any_more_stays_and_can_be_cleared(
     assert not app.dataframe
     assert app.multiselect(key="tag").value == ["first"]
     app.button(key="clear-filter").click().run()
-    assert app.dataframe[0].value["run"].tolist() == other
+    assert app.dataframe[0].value["run"].tolist() == [other]
     assert app.multiselect(key="tag").value == []
 
 

@@ -27,12 +27,14 @@ def printed(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
     return json.loads(capsys.readouterr().out)
 
 
+@pytest.mark.shared_lab
 def test_presets_are_objects_with_what_they_promise(capsys: pytest.CaptureFixture[str]) -> None:
     rows = printed(capsys, "presets")
     assert [row["name"] for row in rows] == list(PRESETS)
     assert {"name", "task", "model", "description", "expectation"} == set(rows[0])
 
 
+@pytest.mark.shared_lab
 def test_a_waited_for_run_prints_its_result(capsys: pytest.CaptureFixture[str]) -> None:
     (row,) = printed(capsys, "run", "quick", *TINY, "--wait", "--name", "tiny")
     assert set(row) == {
@@ -101,6 +103,7 @@ def test_a_network_is_exported_and_transformers_finds_the_answers_that_were_meas
     assert "GPT2LMHeadModel of run 1 at step" in capsys.readouterr().out
 
 
+@pytest.mark.shared_lab
 def test_data_of_ones_own_is_kept_and_the_printed_settings_name_it(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -115,6 +118,7 @@ def test_data_of_ones_own_is_kept_and_the_printed_settings_name_it(
     assert "line 2 contradicts line 1" in capsys.readouterr().err
 
 
+@pytest.mark.shared_lab
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
@@ -145,17 +149,20 @@ def test_unusable_arguments_end_with_status_2_and_one_sentence(
     assert capsys.readouterr().err.startswith(sentence)
 
 
+@pytest.mark.shared_lab
 @pytest.mark.parametrize("verb", ["show", "pause", "resume", "stop", "kill", "delete"])
 def test_an_unknown_run_is_named(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([verb, "99"]) == 2
     assert "99" in capsys.readouterr().err
 
 
+@pytest.mark.shared_lab
 def test_a_query_that_is_no_select_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["sql", "DROP TABLE runs"]) == 2
     assert "SELECT" in capsys.readouterr().err
 
 
+@pytest.mark.shared_lab
 def test_a_query_tells_that_its_answer_was_cut(capsys: pytest.CaptureFixture[str]) -> None:
     query = "SELECT * FROM range(12) AS t(n)"
     assert main(["sql", query, "--json", "--limit", "10"]) == 0
@@ -166,6 +173,7 @@ def test_a_query_tells_that_its_answer_was_cut(capsys: pytest.CaptureFixture[str
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.shared_lab
 def test_numbers_that_json_does_not_have_are_null(capsys: pytest.CaptureFixture[str]) -> None:
     query = "SELECT 'NaN'::DOUBLE AS a, ['-Infinity'::FLOAT, 1] AS b, {'c': 'inf'::DOUBLE} AS d"
     assert main(["sql", query, "--json"]) == 0
@@ -175,12 +183,14 @@ def test_numbers_that_json_does_not_have_are_null(capsys: pytest.CaptureFixture[
     assert json.loads(out) == [{"a": None, "b": [None, 1.0], "d": {"c": None}}]
 
 
+@pytest.mark.shared_lab
 def test_the_doctor_finds_this_machine_well(capsys: pytest.CaptureFixture[str]) -> None:
     facts = printed(capsys, "doctor")
     assert facts["problems"] == []
     assert facts["torch"].startswith("2.13.0")
 
 
+@pytest.mark.shared_lab
 def test_the_doctor_speaks_in_words(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor"]) == 0
     lines = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())

@@ -1,54 +1,28 @@
 """One client, one daemon, real runs: the way that the page and the command line take."""
 
-import os
-import signal
-import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
 from engine import (
-    EngineUnavailable,
     InvalidConfig,
     Lab,
     LabError,
     NotPossible,
     QueryRefused,
-    RunConfig,
     RunNotFound,
     SettingsError,
     apply,
-    connect,
 )
-from engine.daemon.fleet import STANDBY
 from engine.daemon.memory import gpu_names
 from engine.daemon.placing import has_mps
 from engine.home import Home
-from tests.processes import daemon_pid, standby_pids, step_aside, worker_pids
+from tests.labs import ENDLESS, TINY, ends, reaches, state, until
+from tests.processes import worker_pids
 
-TINY = apply(
-    RunConfig(),
-    {
-        "task.p": 11,
-        "model.d_model": 16,
-        "model.n_heads": 2,
-        "model.d_mlp": 32,
-        "training.steps": 300,
-        "training.compile": "never",
-    },
-)
-ENDLESS = apply(TINY, {"training.steps": 10_000_000})
+SHORT = apply(TINY, {"training.steps": 300})
 
-
-def until(claim: Callable[[], Any], seconds: float = 30.0) -> Any:
-    """The first truthy answer."""
-    deadline = time.monotonic() + seconds
-    while not (answer := claim()):
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
-    return answer
+pytestmark = pytest.mark.shared_lab
 
 
 @pytest.mark.parametrize(
@@ -88,27 +62,13 @@ def test_what_cannot_be_given_is_refused_before_anything_is_queued(
     lab: Lab, changes: dict[str, Any], sentence: str
 ):
     with pytest.raises(LabError, match=sentence):
-        lab.launch(apply(TINY, changes))
+        lab.launch(apply(SHORT, changes))
     assert lab.runs() == []
 
 
-def state(lab: Lab, run: int) -> str:
-    return lab.runs([run])[0]["state"]
-
-
-def ended(lab: Lab, run: int) -> dict[str, Any]:
-    until(lambda: state(lab, run) in ("finished", "stopped", "failed", "lost"))
-    return lab.runs([run])[0]
-
-
-def trained(lab: Lab, run: int, steps: int = 20) -> None:
-    until(lambda: (lab.runs([run])[0]["last_step"] or 0) >= steps)
-    step_aside(lab.home)
-
-
 def test_a_launched_run_trains_to_its_end_and_is_recorded(lab: Lab) -> None:
-    (run,) = lab.launch(TINY, name="first")
-    row = ended(lab, run)
+    (run,) = lab.launch(SHORT, name="first")
+    row = ends(lab, run)
     assert (row["state"], row["last_step"], row["name"]) == ("finished", 300, "first")
     curves = lab.curves([run]).to_pylist()
     assert {(r["split"], r["metric"]) for r in curves} == {
@@ -120,8 +80,8 @@ def test_a_launched_run_trains_to_its_end_and_is_recorded(lab: Lab) -> None:
 
 
 def test_several_seeds_are_one_launch(lab: Lab) -> None:
-    runs = lab.launch(TINY, seeds=3)
-    rows = [ended(lab, run) for run in runs]
+    runs = lab.launch(SHORT, seeds=3)
+    rows = [ends(lab, run) for run in runs]
     assert [row["seed"] for row in rows] == [0, 1, 2]
     assert len({row["sweep_id"] for row in rows}) == 1
     assert len({row["test_loss"] for row in rows}) == 3
@@ -129,47 +89,47 @@ def test_several_seeds_are_one_launch(lab: Lab) -> None:
 
 def test_a_run_can_be_paused_resumed_and_stopped(lab: Lab) -> None:
     (run,) = lab.launch(ENDLESS)
-    trained(lab, run)
+    reaches(lab, run, 20)
     lab.pause(run)
     until(lambda: state(lab, run) == "paused")
     paused_at = lab.runs([run])[0]["last_step"]
     lab.resume(run)
-    trained(lab, run, paused_at + 20)
+    reaches(lab, run, paused_at + 20)
     lab.stop(run)
-    assert ended(lab, run)["state"] == "stopped"
+    assert ends(lab, run)["state"] == "stopped"
 
 
 def test_kill_ends_the_process(lab: Lab, home: Home) -> None:
     (run,) = lab.launch(ENDLESS)
-    trained(lab, run)
+    reaches(lab, run, 20)
     assert worker_pids(home)
     lab.kill(run)
     until(lambda: not worker_pids(home), seconds=15)
-    assert ended(lab, run)["state"] in ("stopped", "lost")
+    assert ends(lab, run)["state"] in ("stopped", "lost")
 
 
 def test_a_fork_goes_on_with_other_settings(lab: Lab) -> None:
-    (run,) = lab.launch(TINY)
-    ended(lab, run)
+    (run,) = lab.launch(SHORT)
+    ends(lab, run)
     step = lab.checkpoints(run)[0]["step"]
     child = lab.fork(run, step, {"optimizer.weight_decay": 3.0})
-    row = ended(lab, child)
+    row = ends(lab, child)
     assert (row["parent_run"], row["parent_step"]) == (run, step)
     assert row["config"]["optimizer"]["weight_decay"] == 3.0
     assert row["last_step"] == 300
 
 
 def test_an_extended_run_goes_on_where_it_ended(lab: Lab) -> None:
-    (run,) = lab.launch(TINY)
-    ended(lab, run)
+    (run,) = lab.launch(SHORT)
+    ends(lab, run)
     lab.extend(run, 500)
     until(lambda: lab.runs([run])[0]["last_step"] == 500)
-    assert ended(lab, run)["state"] == "finished"
+    assert ends(lab, run)["state"] == "finished"
 
 
 def test_a_deleted_run_is_gone_with_its_files(lab: Lab, home: Home) -> None:
-    (run,) = lab.launch(TINY)
-    ended(lab, run)
+    (run,) = lab.launch(SHORT)
+    ends(lab, run)
     lab.delete(run)
     with pytest.raises(RunNotFound):
         lab.runs([run])
@@ -178,7 +138,7 @@ def test_a_deleted_run_is_gone_with_its_files(lab: Lab, home: Home) -> None:
 
 def test_a_running_run_cannot_be_deleted(lab: Lab) -> None:
     (run,) = lab.launch(ENDLESS)
-    trained(lab, run)
+    reaches(lab, run, 20)
     with pytest.raises(NotPossible, match="stop it first"):
         lab.delete(run)
     assert state(lab, run) == "running"
@@ -193,7 +153,7 @@ def test_an_unusable_configuration_is_refused_with_its_problems(lab: Lab) -> Non
 
 def test_too_many_seeds_are_refused(lab: Lab) -> None:
     with pytest.raises(SettingsError, match="between 1 and 64, got 0"):
-        lab.launch(TINY, seeds=0)
+        lab.launch(SHORT, seeds=0)
 
 
 def test_only_a_select_is_answered(lab: Lab) -> None:
@@ -204,73 +164,16 @@ def test_only_a_select_is_answered(lab: Lab) -> None:
 
 def test_hostile_names_and_notes_are_plain_text(lab: Lab, home: Home) -> None:
     hostile = "<script>alert(1)</script>'; DROP TABLE runs; -- ../../etc/passwd"
-    (run,) = lab.launch(TINY, name=hostile, notes=hostile)
+    (run,) = lab.launch(SHORT, name=hostile, notes=hostile)
     lab.add_note(run, 5, hostile)
-    row = ended(lab, run)
+    row = ends(lab, run)
     assert (row["name"], row["notes"]) == (hostile, hostile)
     assert any(e["payload"].get("text") == hostile for e in lab.events([run]))
     assert sorted(path.name for path in home.runs.iterdir()) == [str(run)]
 
 
 def test_a_note_that_is_too_long_changes_nothing(lab: Lab) -> None:
-    (run,) = lab.launch(TINY, notes="short")
+    (run,) = lab.launch(SHORT, notes="short")
     with pytest.raises(SettingsError):
         lab.update_run(run, notes="x" * 20_000)
     assert lab.runs([run])[0]["notes"] == "short"
-
-
-def test_reading_goes_on_after_the_daemon_was_killed(lab: Lab, home: Home) -> None:
-    (run,) = lab.launch(ENDLESS)
-    trained(lab, run)
-    pid = daemon_pid(home)
-    assert pid is not None
-    os.kill(pid, signal.SIGKILL)
-    assert lab.runs([run])[0]["run_id"] == run
-    assert daemon_pid(home) not in (None, pid)
-    before = lab.runs([run])[0]["last_step"]
-    trained(lab, run, before + 50)
-
-
-def test_a_daemon_that_is_stuck_is_told_and_not_waited_for(
-    lab: Lab, home: Home, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("engine.client.connection.ANSWER_SECONDS", 0.5)
-    assert lab.runs() == []
-    pid = daemon_pid(home)
-    assert pid is not None
-    os.kill(pid, signal.SIGSTOP)
-    with pytest.raises(
-        EngineUnavailable, match=r"did not answer 'runs' within 0\.5 s.*daemon\.log"
-    ):
-        lab.runs()
-    with pytest.raises(EngineUnavailable, match=r"did not answer 'select' within"):
-        lab.select("SELECT 1")
-    os.kill(pid, signal.SIGCONT)
-    assert lab.runs() == []
-
-
-@pytest.mark.parametrize("wanted", [True, False])
-def test_a_worker_waits_for_runs_unless_none_is_wanted(
-    lab: Lab, home: Home, monkeypatch: pytest.MonkeyPatch, wanted: bool
-) -> None:
-    if wanted:
-        monkeypatch.delenv(STANDBY)
-    assert lab.runs() == []
-    if wanted:
-        (waiting,) = until(lambda: standby_pids(home))
-    else:
-        time.sleep(1.0)  # ten ticks of the daemon, whose first one would start it
-        assert standby_pids(home) == []
-    (run,) = lab.launch(ENDLESS)
-    trained(lab, run)
-    if wanted:
-        assert worker_pids(home) == [waiting]
-    else:
-        assert len(worker_pids(home)) == 1
-        assert standby_pids(home) == []
-
-
-def test_many_clients_find_one_daemon(home: Home) -> None:
-    with ThreadPoolExecutor(6) as pool:
-        answers = list(pool.map(lambda _: connect(home).health()["pid"], range(6)))
-    assert set(answers) == {daemon_pid(home)}

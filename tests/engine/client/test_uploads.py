@@ -9,6 +9,8 @@ from data.uploads.shelf import MOST_BYTES
 from engine import Lab, SettingsError, UploadRefused
 from engine.home import Home
 
+pytestmark = pytest.mark.shared_lab
+
 SUMS = "".join(f"{a},{b},{a + b}\n" for a in range(9) for b in range(9)).encode()
 
 
