@@ -20,6 +20,8 @@ BUCKETS_A_DECADE = 40
 _LEGEND_COLUMNS = 3
 _LABEL_HEIGHT = 13
 """Pixels of one row of marker labels above the plot."""
+_BESIDE = 56
+"""Pixels by which a marker's label may stick out on either side of the plot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,9 @@ def margins(figure: Figure) -> dict[str, int]:
 def _legend_place(figure: Figure) -> dict[str, Any]:
     # a fixed place: Vega would move the legend each time a label appears
     rows = -(-len(figure.runs) // _LEGEND_COLUMNS) if figure.mode == "runs" else 1
-    room = 6 if figure.mode == "runs" else 7 + _LABEL_HEIGHT * label_rows(figure.splits)
+    # and one row more, for notes
+    labels = 1 + label_rows(figure.splits)
+    room = 6 if figure.mode == "runs" else 7 + _LABEL_HEIGHT * labels
     return {
         "orient": "none",
         "direction": "horizontal",
@@ -278,16 +282,20 @@ def _marker_layers(*, labelled: bool) -> list[alt.Chart]:
         # rows above the plot, so that onset and grokked never cover each other
         in_view = "inrange(datum.step, domain('x')) ? 1 : 0"
         height = f"-6 - {_LABEL_HEIGHT} * datum.row"
+        half = "3.2 * length(datum.label)"
+        # at either end of the axis it stays within the figure
+        middle = f"clamp(scale('x', datum.step), {half} - {_BESIDE}, width + {_BESIDE} - {half})"
         layers.append(
             _named("markers")
             .transform_filter("datum.label !== ''")
             .mark_text(
                 baseline="bottom",
                 clip=False,
+                x={"expr": middle},
                 y={"expr": height},
                 fillOpacity={"expr": in_view},
                 color=colour,
             )
-            .encode(x="step:Q", text="label:N")
+            .encode(text="label:N")
         )
     return layers

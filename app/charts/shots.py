@@ -56,4 +56,4 @@ def shots_chart(rows: Iterable[Row], *, chance: float | None) -> alt.LayerChart 
     rule = level.mark_rule(strokeDash=[2, 3], color="#8A9099").encode(
         y=alt.Y("chance:Q", title="accuracy")
     )
-    return alt.layer(lines, rule).properties(height=220)
+    return alt.layer(lines, rule).properties(height=320)

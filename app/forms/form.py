@@ -19,6 +19,7 @@ TITLES = {
     "training": "Training: how long, how exactly, where",
 }
 Slots = dict[str, DeltaGenerator]
+_UPLOAD = "task.sha256"
 
 
 def draw(draft: Draft) -> Slots:
@@ -90,17 +91,25 @@ def _described(section: str, kind: str) -> str:
 
 
 def _grid(draft: Draft, settings: list[Setting], slots: Slots) -> None:
+    uploads = [setting for setting in settings if setting.dotted == _UPLOAD]
+    for setting in uploads:  # what is wrong with a file takes many words
+        _named_field(draft, setting, slots)
     columns = st.columns(3)
-    for i, setting in enumerate(settings):
+    others = [setting for setting in settings if setting not in uploads]
+    for i, setting in enumerate(others):
         with columns[i % 3]:
-            key = f"{setting.dotted}/{draft.generation}"
-            draft.put(setting.dotted, _field(draft, setting, key))
-            slots[setting.dotted] = st.empty()
-            if setting.published:
-                st.caption(plain(setting.published))
+            _named_field(draft, setting, slots)
+
+
+def _named_field(draft: Draft, setting: Setting, slots: Slots) -> None:
+    key = f"{setting.dotted}/{draft.generation}"
+    draft.put(setting.dotted, _field(draft, setting, key))
+    slots[setting.dotted] = st.empty()
+    if setting.published:
+        st.caption(plain(setting.published))
 
 
 def _field(draft: Draft, setting: Setting, key: str) -> Any:
-    if setting.dotted == "task.sha256":
+    if setting.dotted == _UPLOAD:
         return uploading.draw(setting, draft, key=key)
     return fields.draw(setting, draft.value(setting.dotted), key=key)

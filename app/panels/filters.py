@@ -2,7 +2,7 @@
 
 import operator
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
@@ -28,7 +28,7 @@ _ORDERS: dict[str, Callable[[float, float], bool]] = {
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """What one setting must be: `optimizer.weight_decay >= 3`, with or without the section."""
+    """What a setting or figure must be: `optimizer.weight_decay >= 3`, `seed = 2`."""
 
     name: str
     sign: str
@@ -37,13 +37,12 @@ class Term:
     def __str__(self) -> str:
         return f"{self.name}{self.sign}{self.value}"
 
-    def holds(self, config: Mapping[str, Mapping[str, Any]]) -> bool:
-        """Whether a configuration has such a setting and it compares so; 3 equals 3.0."""
+    def holds(self, run: Mapping[str, Any]) -> bool:
+        """Whether a run has such a setting or figure and it compares so; 3 equals 3.0."""
         values = [
             shown(value).replace(" ", "").lower()
-            for section, settings in config.items()
-            for name, value in settings.items()
-            if self.name in (name, f"{section}.{name}")
+            for names, value in _asked_for(run)
+            if self.name in names
         ]
         equal = [_number(value) == _number(self.value) for value in values]
         if self.sign == "=":
@@ -53,6 +52,16 @@ class Term:
         wanted, compare = _number(self.value), _ORDERS[self.sign]
         numbers = [number for value in values if isinstance(number := _number(value), float)]
         return isinstance(wanted, float) and any(compare(number, wanted) for number in numbers)
+
+
+def _asked_for(run: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """What a term may ask of a run: names, and the value that bears them."""
+    for section, settings in run.get("config", {}).items():
+        for name, value in settings.items():
+            yield (name, f"{section}.{name}"), value
+    for name, value in run.items():
+        if value is not None and not isinstance(value, Mapping | list):
+            yield (name,), value
 
 
 def _number(text: str) -> float | str:
@@ -79,27 +88,34 @@ def filtered(runs: Sequence[Run]) -> list[Run]:
             key="text",
             bind="query-params",
             help="Words that a run must all have in its number, name, notes or settings, such as "
-            "`stablemax`, `phi=8`, `task.p != 97` or `weight_decay >= 0.5`.",
+            "`stablemax`, `phi=8`, `task.p != 97` or `weight_decay >= 0.5`; and figures of the "
+            "run: `test_accuracy > 0.9`, `grokked_step < 3000`, `seed=2`, `state=running`.",
         )
-    chosen: dict[str, list[str]] = {}
     for column, kind in zip(columns[1:5], _KINDS, strict=True):
         with column:
-            chosen[kind] = _choice(kind, {str(run[kind]) for run in runs if run.get(kind)})
+            _choice(kind, {str(run[kind]) for run in runs if run.get(kind)})
     with columns[5]:
-        tags = _choice("tag", {tag for run in runs for tag in run.get("tags") or []})
-    text = str(text or "")
-    found = [run for run in runs[::-1] if passes(run, text, chosen=chosen, tags=tags)]
+        _choice("tag", {tag for run in runs for tag in run.get("tags") or []})
+    found = fitting(runs)
     if not found:
-        for sentence in unknown(runs, text):
+        for sentence in unknown(runs, str(text or "")):
             st.warning(plain(sentence), icon=":material/help:")
     return found
 
 
-def _choice(key: str, known: set[str]) -> list[str]:
+def fitting(runs: Sequence[Run]) -> list[Run]:
+    """The runs that pass the filters as they stand on the page, newest first."""
+    text = str(session.widget("text") or "")
+    chosen = {kind: session.widget(kind) or [] for kind in _KINDS}
+    tags = session.widget("tag") or []
+    return [run for run in runs[::-1] if passes(run, text, chosen=chosen, tags=tags)]
+
+
+def _choice(key: str, known: set[str]) -> None:
     standing = session.widget(key)
     asked = links.every(key) if standing is None else standing
     # what no run has any more stays asked for: the page shows what its address says
-    return st.multiselect(key, sorted(known.union(asked)), key=key, bind="query-params")
+    st.multiselect(key, sorted(known.union(asked)), key=key, bind="query-params")
 
 
 def nothing_fits() -> None:
@@ -122,36 +138,35 @@ def passes(
     A word is a part of what people wrote, a comparison of a setting, or a whole value.
     """
     written = f"{run['run_id']} {run.get('name')} {run.get('notes')}".lower()
-    config = run.get("config", {})
     words, terms = parsed(text)
-    values = {
-        value.lower()
-        for settings in config.values()
-        for value in settings.values()
-        if isinstance(value, str)
-    }
-    has_words = all(word in written or word in values for word in words)
-    has_settings = all(str(term) in written or term.holds(config) for term in terms)
+    has_words = all(word in written or word in _values(run) for word in words)
+    has_settings = all(str(term) in written or term.holds(run) for term in terms)
     of_kinds = all(str(run.get(kind)) in wanted for kind, wanted in chosen.items() if wanted)
     tagged = not tags or bool(set(tags) & set(run.get("tags") or []))
     return has_words and has_settings and of_kinds and tagged
 
 
-def unknown(runs: Sequence[Run], text: str) -> list[str]:
-    """What to say of names in a filter that no setting has, with the nearest that one has."""
-    known = _names() | {
-        spelt
-        for run in runs
-        for section, settings in run.get("config", {}).items()
-        for name in settings
-        for spelt in (name, f"{section}.{name}")
+def _values(run: Mapping[str, Any]) -> set[str]:
+    """Settings that are words: `stablemax`."""
+    return {
+        value.lower()
+        for settings in run.get("config", {}).values()
+        for value in settings.values()
+        if isinstance(value, str)
     }
+
+
+def unknown(runs: Sequence[Run], text: str) -> list[str]:
+    """What to say of names in a filter that nothing has, with the nearest that something has."""
+    known = _names().union(*(run.keys() for run in runs))
+    for run in runs:
+        known |= {name for names, _ in _asked_for(run) for name in names}
     sentences: list[str] = []
     for name in dict.fromkeys(term.name for term in parsed(text)[1]):
         if name not in known:
             close = get_close_matches(name, sorted(known), n=1, cutoff=0.5)
             hint = f"; did you mean '{close[0]}'?" if close else ""
-            sentences.append(f"no setting is called '{name}'{hint}")
+            sentences.append(f"no setting or figure of a run is called '{name}'{hint}")
     return sentences
 
 

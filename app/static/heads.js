@@ -146,9 +146,14 @@ class Panel {
   }
 }
 
+const FONT = "12px system-ui, sans-serif";
+
 function paint(canvas, numbers, { rows, columns, names }) {
   const labelled = columns <= LONG;
-  const left = labelled ? 26 : 0;
+  const pen = canvas.getContext("2d");
+  pen.font = FONT;
+  const widths = Array.from({ length: rows }, (_, i) => pen.measureText(names[i] ?? i).width);
+  const left = labelled ? Math.ceil(Math.max(18, ...widths)) + 8 : 0;
   const top = labelled ? 20 : 0;
   const cell = Math.max(3, Math.min(44, Math.floor(170 / columns)));
   const gap = cell < 6 ? 0 : 1; // between small cells it would be most of what is seen
@@ -159,9 +164,8 @@ function paint(canvas, numbers, { rows, columns, names }) {
   canvas.style.width = `${width}px`;
   canvas.style.height = `${height}px`;
   canvas.lab = { rows, columns, names, left, top, cell };
-  const pen = canvas.getContext("2d");
   pen.scale(ratio, ratio);
-  pen.font = "12px system-ui, sans-serif";
+  pen.font = FONT; // a canvas of another size has forgotten it
   pen.textAlign = "center";
   pen.textBaseline = "middle";
   for (let row = 0; row < rows; row++) {
@@ -178,7 +182,7 @@ function paint(canvas, numbers, { rows, columns, names }) {
   }
   if (!labelled) return;
   pen.fillStyle = getComputedStyle(canvas).color;
-  for (let i = 0; i < columns; i++) pen.fillText(names[i] ?? i, left + (i + 0.5) * cell, top / 2);
+  for (let i = 0; i < columns; i++) pen.fillText(names[i] ?? i, left + (i + 0.5) * cell, top / 2, cell);
   for (let i = 0; i < rows; i++) pen.fillText(names[i] ?? i, left / 2, top + (i + 0.5) * cell);
 }
 

@@ -46,7 +46,10 @@ def _numbers(runs: Sequence[dict[str, Any]]) -> list[int]:
 def _panel(standing: tuple[Any, ...], found: Sequence[int], chosen: Sequence[int]) -> None:
     """The table and how the selected runs stand; run again at every tick."""
     everything = session.listing().look(session.lab())
-    if table.standing(everything) != standing and not controls.is_asking():
+    moved = (
+        table.standing(everything) != standing or _numbers(filters.fitting(everything)) != found
+    )
+    if moved and not controls.is_asking():
         st.rerun()
     by_number = {run["run_id"]: run for run in everything}
     st.caption(f"{several(found)} of {len(everything)}, newest first")

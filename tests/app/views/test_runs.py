@@ -64,6 +64,26 @@ def test_a_filter_takes_full_and_short_names_blanks_and_comparisons():
         assert not passes(one, text, chosen={}, tags=[]), text
 
 
+def test_a_filter_asks_for_what_became_of_a_run():
+    one = run(
+        3, config=CONFIG, test_accuracy=0.97, grokked_step=700, onset_step=None, task="modular"
+    )
+    for text in (
+        *("state=running", "task=modular", "seed=3", "test_accuracy>0.95", "grokked_step <= 700"),
+        *("chance < 0.02 delay=620", "run_id=3 p=59"),
+    ):
+        assert passes(one, text, chosen={}, tags=[]), text
+    for text in (
+        "state=failed",
+        "task=group",
+        "test_accuracy > 0.97",
+        "onset_step > 0",
+        "delay<620",
+    ):
+        assert not passes(one, text, chosen={}, tags=[]), text
+    assert unknown([one], "state=running test_accuracy>1 onset_step>1") == []
+
+
 def test_a_name_that_no_setting_has_is_told_with_the_nearest_one(page: OpenPage, finished: int):
     assert unknown([run(config=CONFIG)], "p=1 task.p>2 optimizer.betas=1 some words") == []
     app = page("runs", text="wieght_decay=3")
