@@ -53,7 +53,7 @@ class Ward:
             while supervisor.slots()["busy"]:
                 assert time.monotonic() < deadline, "a worker is left"
                 supervisor.tick({})
-                time.sleep(0.02)
+                time.sleep(0.05)
         self.store.close()
 
     def launch(
@@ -74,7 +74,7 @@ class Ward:
         while not condition():
             assert time.monotonic() - started < seconds, self.store.runs()
             self.tick()
-            time.sleep(0.02)
+            time.sleep(0.05)
         return time.monotonic() - started
 
     def row(self, run: int) -> Row:

@@ -103,12 +103,18 @@ def test_three_stacked_models_equal_three_separate_ones(settings: Any, n_example
             torch.testing.assert_close(together[name][run], gradient, rtol=1e-8, atol=1e-10)
 
 
-@pytest.mark.long
 @pytest.mark.timeout(1300)
-def test_forward_and_backward_compile_without_a_graph_break():
+@pytest.mark.parametrize(
+    "how",
+    [
+        pytest.param((), marks=pytest.mark.long),
+        pytest.param(("--whole",), marks=pytest.mark.slow),
+    ],
+)
+def test_forward_and_backward_compile_without_a_graph_break(how: tuple[str, ...]):
     """In a process of its own: the checks of shapes, on in the tests, are no part of a graph."""
     done = subprocess.run(
-        [sys.executable, "-m", "tests.engine.models.compile_all"],
+        [sys.executable, "-m", "tests.engine.models.compile_all", *how],
         check=False,
         capture_output=True,
         text=True,
