@@ -1,7 +1,7 @@
 """Compile every sample network, whole, and compare it with itself uncompiled.
 
-Without `--whole`, only the first sample of each kind has its backward pass traced too; of the others
-Dynamo traces the forward pass and our own backward functions, in a third of the time.
+Without `--whole`, only the first sample of each kind has its backward pass traced too; of the
+others Dynamo traces the forward pass and our own backward functions, in a third of the time.
 """
 
 import sys
