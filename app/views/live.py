@@ -167,7 +167,12 @@ def _view(runs: Sequence[Row]) -> View:
 def _note(mode: Mode, n_runs: int) -> str:
     if mode == "seeds":
         return f"median of {n_runs} seeds, band: quartiles, in log buckets of 6 %"
-    return "hue tells runs apart, dotted is train" if mode == "runs" else ""
+    if mode == "runs":
+        return (
+            "hue tells runs apart, dotted is train · upright lines: grey memorised, purple onset, "
+            "green grokked"
+        )
+    return ""
 
 
 @guarded
