@@ -150,7 +150,13 @@ def _elsewhere(draft: Draft, config: RunConfig | None, *, seeds: int, name: str)
                 "Save as JSON", text, "grokking-run.json", "application/json", on_click="ignore"
             )
         st.caption("The address of this page holds all of it as well: copy it to share the form.")
-        pasted = st.text_area("configuration as JSON", key="pasted", height=90)
+        pasted = st.text_area(
+            "configuration as JSON",
+            key="pasted",
+            height=90,
+            placeholder='{"task": {"p": 97}}',
+            help="All of it or a part: settings that it does not name stay as they are.",
+        )
         uploaded = st.file_uploader("or a file", type="json", key="uploaded", max_upload_size=1)
         if st.button("Take these settings", key="take-json"):
             _take(draft, uploaded.getvalue() if uploaded else pasted.encode())
@@ -158,7 +164,7 @@ def _elsewhere(draft: Draft, config: RunConfig | None, *, seeds: int, name: str)
 
 def _take(draft: Draft, text: bytes) -> None:
     try:
-        config = parse_json(text.decode(errors="replace"))
+        config = parse_json(text.decode(errors="replace"), over=draft.tree())
     except LabError as error:
         st.error(plain(error), icon=":material/error:")
         return

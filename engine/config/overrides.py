@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from pydantic import ValidationError
 
@@ -31,8 +31,11 @@ def parse_config(tree: object) -> RunConfig:
         raise from_validation(error) from None
 
 
-def parse_json(text: str) -> RunConfig:
+def parse_json(text: str, *, over: Mapping[str, Any] | None = None) -> RunConfig:
     """A `RunConfig` from JSON text.
+
+    Settings that the text does not name are those of `over`, or else the defaults; a section of
+    another kind than there starts from its defaults.
 
     Raises:
         InvalidConfig: naming line and column where the text is not JSON.
@@ -42,7 +45,22 @@ def parse_json(text: str) -> RunConfig:
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
         raise InvalidConfig([Problem("", f"this is not JSON: {error.msg} at {place}")]) from None
-    return parse_config(tree)
+    return parse_config(tree if over is None else _laid_over(tree, over))
+
+
+def _laid_over(tree: Any, under: Mapping[str, Any]) -> Any:
+    if not isinstance(tree, dict):
+        return tree  # to be refused as it is
+    sections: dict[str, Any] = dict(under)
+    for section, settings in cast("dict[str, Any]", tree).items():
+        below = under.get(section)
+        if isinstance(settings, dict) and isinstance(below, Mapping):
+            given = cast("dict[str, Any]", settings)
+            alike = given.get("kind", below.get("kind")) == below.get("kind")
+            sections[section] = {**below, **given} if alike else given
+        else:
+            sections[section] = settings
+    return sections
 
 
 def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:

@@ -134,6 +134,21 @@ def test_pasted_json_becomes_the_form_and_malformed_json_changes_nothing(page: O
     assert app.number_input(key="task.p/1").value == 7
 
 
+def test_pasted_json_of_a_few_settings_leaves_the_others(page: OpenPage):
+    app = page(preset="nanda", **{"optimizer.weight_decay": "0.5"})
+    app.text_area(key="pasted").set_value('{"task": {"p": 97}, "model": {"kind": "mlp"}}').run()
+    app.button(key="take-json").click().run()
+    assert not app.error
+    assert app.number_input(key="task.p/1").value == 97
+    assert app.selectbox(key="model.kind/1").value == "mlp"
+    assert app.query_params["optimizer.weight_decay"] == "0.5"
+    assert app.query_params["preset"] == "nanda"
+    app.text_area(key="pasted").set_value('{"task": 5}').run()
+    app.button(key="take-json").click().run()
+    assert "task" in texts(app.error)
+    assert app.number_input(key="task.p/1").value == 97
+
+
 def test_launching_starts_the_runs_with_their_seeds_and_shows_them(page: OpenPage, lab: Lab):
     app = page()
     app.text_area(key="pasted").set_value(TINY.model_dump_json()).run()

@@ -1,5 +1,7 @@
 """Changing a configuration setting by setting."""
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,6 +23,27 @@ def test_the_original_is_left_alone() -> None:
     base = RunConfig()
     apply(base, {"task.p": 97})
     assert base.task.p == 113
+
+
+def test_json_of_a_few_settings_is_laid_over_a_configuration():
+    under = changed("task.p=97", "optimizer.weight_decay=0.5").model_dump(mode="json")
+    config = parse('{"task": {"train_fraction": 0.7}, "model": {"kind": "mlp"}}', over=under)
+    assert (config.task.p, config.task.train_fraction) == (97, 0.7)
+    assert (config.model.kind, config.optimizer.weight_decay) == ("mlp", 0.5)
+    assert config.model == apply(RunConfig(), {"model.kind": "mlp"}).model
+    assert parse("{}", over=under) == parse(json.dumps(under))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["5", "[]", '{"task": 5}', '{"tusk": {}}', '{"task": {"q": 1}}', '{"model": {"kind": 1}}'],
+)
+def test_json_that_is_no_configuration_is_refused_over_another_too(text: str):
+    with pytest.raises(InvalidConfig) as alone:
+        parse(text)
+    with pytest.raises(InvalidConfig) as over:
+        parse(text, over=RunConfig().model_dump(mode="json"))
+    assert str(over.value) == str(alone.value)
 
 
 def test_a_pair_is_read_with_or_without_brackets() -> None:
