@@ -12,11 +12,14 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from engine.models.gathering import gathered
 from engine.models.gpt.block import Block
+from engine.models.gpt.by_prefix import attend_by_prefix
 from engine.models.gpt.network import GPT
 from engine.models.memory.product_keys import ProductKeys
 from engine.models.memory.settings import MemorySettings
 from engine.models.positions import at_positions
+from engine.models.prefixes import MOST_TOKENS, Prefixes
 
 
 class MemoryBlock(Block):
@@ -80,6 +83,7 @@ class Memory(GPT):
             )
         self.has_maps = not settings.n_before
         """Rows that look at learned places too do not sum to 1 over the past."""
+        self.has_loops = self.shares_prefixes = settings.n_layers > 1 and length <= MOST_TOKENS
 
     def make_block(self, layer: int) -> MemoryBlock:
         """The parts of one layer."""
@@ -89,23 +93,40 @@ class Memory(GPT):
         """Logits at the positions `read`, which are fixed for all examples."""
         if not self.memories.n_before:
             return super().forward(tokens, read)
-        everywhere, last, dtype = (
-            tuple(range(tokens.shape[1])),
-            len(self.blocks) - 1,
-            self.matmul_dtype,
-        )
-        own = tuple(range(self.memories.n_memory_tokens))
+        prefixes = self.shared_prefixes(tokens)
+        if prefixes is not None:
+            return self._by_prefix(prefixes, read)
+        everywhere, last = tuple(range(tokens.shape[1])), len(self.blocks) - 1
         wanted = read if self.savings else everywhere
-        x, learned = self.embed(tokens), self.memory_tokens.unsqueeze(0) if own else None
+        x = self.embed(tokens)
+        for layer, before in enumerate(self._learned()):
+            block: MemoryBlock = self.transformer["h"][layer]  # pyright: ignore[reportIndexIssue, reportAssignmentType]
+            looking = wanted if layer == last else everywhere
+            x, _ = block.attend_behind(x, before, looking, self.matmul_dtype)
+            x = self.think(x, layer)
+        return self.logits(x if self.savings else at_positions(x, read))
+
+    def _by_prefix(self, prefixes: Prefixes, read: tuple[int, ...]) -> Float[Tensor, "B A V"]:
+        x, dtype = self.embed_prefixes(prefixes).unsqueeze(0), self.matmul_dtype
+        looking = prefixes.of_positions(read)
+        for layer, before in enumerate(self._learned()):
+            block, rows = self.blocks[layer], looking if layer == len(self.blocks) - 1 else None
+            x = attend_by_prefix(x, block, prefixes, rows, dtype, before=before)
+            x = self.think(x, layer)
+        return self.logits(gathered(x[0], prefixes.places(read)))
+
+    def _learned(self) -> list[tuple[Tensor, Tensor] | None]:
+        """For each layer the keys and values (1, H, M, D) that stand before every row's own."""
+        n_tokens, dtype = self.memories.n_memory_tokens, self.matmul_dtype
+        own, stream = tuple(range(n_tokens)), self.memory_tokens.unsqueeze(0) if n_tokens else None
+        found: list[tuple[Tensor, Tensor] | None] = []
         for layer, block in enumerate(self.transformer["h"]):  # pyright: ignore[reportArgumentType]
             before = block.persistent(dtype)
-            after = None
-            if learned is not None:
-                after, before = block.attend_behind(learned, before, own, dtype)
-            x, _ = block.attend_behind(x, before, wanted if layer == last else everywhere, dtype)
-            x = self.think(x, layer)
-            learned = None if after is None or layer == last else self.think(after, layer)
-        return self.logits(x if self.savings else at_positions(x, read))
+            if stream is not None:
+                stream, before = block.attend_behind(stream, before, own, dtype)
+                stream = None if layer + 1 == len(self.blocks) else self.think(stream, layer)
+            found.append(before)
+        return found
 
     def think(self, x: Float[Tensor, "B A C"], layer: int) -> Float[Tensor, "B A C"]:
         """The residual stream after a layer's MLP and the memory MLP beside it."""

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from engine.models.gpt.settings import GPTSettings
 from engine.models.llama.settings import LlamaSettings
+from engine.models.memory.settings import MemorySettings
 from engine.models.prefixes import MOST_TOKENS, Prefixes
 from engine.models.universal.settings import UniversalSettings
 from tests.engine.models.samples import READS, T, V, gradients, network
@@ -27,6 +28,15 @@ FORMS: dict[str, Any] = {
     ),
     "looped, borrowed keys": UniversalSettings(
         **(SMALL | {"n_layers": 4}), norm="post", n_loops=2, layers_per_kv=2
+    ),
+    "persistent keys": MemorySettings(**SMALL, norm="pre", n_memory_kv=3),
+    "memory tokens": MemorySettings(**SMALL, norm="post", n_memory_kv=0, n_memory_tokens=2),
+    "persistent keys and memory tokens, three layers": MemorySettings(
+        **(SMALL | {"n_layers": 3}), norm="none", n_memory_kv=2, n_memory_tokens=3
+    ),
+    "memory MLPs": MemorySettings(**SMALL, norm="pre", n_memory_kv=0, d_memory_mlp=20),
+    "product keys behind persistent ones": MemorySettings(
+        **SMALL, norm="pre", n_memory_kv=2, product_key_layer=1, n_sub_keys=4, top_k=2
     ),
     "llama": LlamaSettings(**SMALL),
     "llama, grouped keys, three layers": LlamaSettings(**(SMALL | {"n_layers": 3}), n_kv_heads=2),
