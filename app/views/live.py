@@ -181,7 +181,7 @@ def _panel(states: tuple[str, ...], view: View) -> None:
     lab = session.lab()
     watch = session.watch()
     watch.look(lab, view.run_ids)
-    if tuple(str(run["state"]) for run in watch.runs) != states:
+    if tuple(str(run["state"]) for run in watch.runs) != states and not controls.is_asking():
         st.rerun()
     with st.container(gap="xsmall"):
         status.heading(watch.runs, controls.asked(watch.runs))

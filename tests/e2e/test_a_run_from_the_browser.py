@@ -103,13 +103,17 @@ def test_the_table_of_runs_grows_with_the_window_and_leaves_room_for_the_control
         expect(delete).to_be_in_viewport(ratio=1)
 
 
-def test_a_run_is_forked_with_another_setting(pages: Lab, lab: Engine) -> None:
+def test_a_run_that_stops_while_its_fork_is_described_is_forked_as_typed(
+    pages: Lab, lab: Engine
+) -> None:
     endless(lab)
     pages.open("live?runs=1").sees_step(400)
-    lab.stop(1)
-    becomes(lab, "stopped")
+    pages.until(lambda: bool(lab.checkpoints(1)))
     pages.press("Fork")
     pages.page.get_by_role("textbox", name="changed settings").fill("optimizer.weight_decay = 3")
+    lab.stop(1)
+    becomes(lab, "stopped")
+    pages.page.wait_for_timeout(1500)  # a tick with the new state
     pages.page.get_by_role("dialog").get_by_role("button", name=re.compile("Fork$")).click()
     pages.page.wait_for_url("**/live?runs=1%2C2*")
     becomes(lab, "running", run=2)
