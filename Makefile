@@ -5,7 +5,9 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PY     := $(BIN)/python
 PORT   ?= 8501
-PIP    := $(PY) -m pip install --quiet --disable-pip-version-check
+PIP    := $(PY) -m pip install --quiet --disable-pip-version-check --no-compile
+# On every core, where pip takes one; files that are written for another Python stay as they are.
+COMPILE := $(PY) -m compileall -qq -j 0 $(VENV)/lib || true
 
 # Small networks run many times slower when threads outnumber free cores.
 export OMP_NUM_THREADS ?= 1
@@ -62,9 +64,11 @@ $(VENV)/bin/python:
 
 $(VENV)/.ready: requirements.txt | $(VENV)/bin/python
 	$(PIP) -r requirements.txt
+	@$(COMPILE)
 	$(PY) -m app.bundle
 	@touch $@
 
 $(VENV)/.ready-dev: requirements-dev.txt $(VENV)/.ready
 	$(PIP) -r requirements-dev.txt
+	@$(COMPILE)
 	@touch $@
