@@ -88,6 +88,7 @@ def markers_of(config: RunConfig) -> dict[tuple[str, str], int]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
+@pytest.mark.usefixtures("unchecked_shapes")
 @pytest.mark.parametrize(("name", "seed"), SEEDED)
 def test_a_preset_shows_what_its_card_says(name: str, seed: int) -> None:
     config = PRESETS[name].config
