@@ -32,7 +32,7 @@ suite: $(VENV)/.ready-dev
 pages: browser suite
 	$(BIN)/pytest -m browser tests/e2e
 
-slow: $(VENV)/.ready-dev ## train every preset to what its card says: half an hour
+slow: $(VENV)/.ready-dev ## train every preset to what its card says: an hour
 	$(BIN)/pytest -m slow -o faulthandler_timeout=4000  # longer than any of them may take
 
 lint: $(VENV)/.ready-dev ## formatting, lint, types, import contracts
