@@ -18,6 +18,8 @@ norms takes its products before positions are mixed (`engine.models.gpt.one_laye
 `GPT.savings = False` switches all off; the tests compare values and gradients.
 """
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -181,10 +183,15 @@ class GPT(Network):
         x = self.embed_prefixes(prefixes).unsqueeze(0)
         last, dtype = len(self.blocks) - 1, self.matmul_dtype
         looking = prefixes.of_positions(read)
-        for layer, block in enumerate(self.blocks):
-            x = attend_by_prefix(x, block, prefixes, looking if layer == last else None, dtype)
+        for layer, (block, before) in enumerate(zip(self.blocks, self.learned(), strict=True)):
+            rows = looking if layer == last else None
+            x = attend_by_prefix(x, block, prefixes, rows, dtype, before=before)
             x = self.think(x, layer)
         return self.logits(gathered(x[0], prefixes.places(read)))
+
+    def learned(self) -> Sequence[tuple[Tensor, Tensor] | None]:
+        """For each layer the keys and values (1, H, M, D) that stand before every row's own."""
+        return [None] * len(self.blocks)
 
     def think(self, x: Float[Tensor, "B A C"], layer: int) -> Float[Tensor, "B A C"]:
         """The residual stream after a layer's MLP."""

@@ -12,14 +12,12 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from engine.models.gathering import gathered
 from engine.models.gpt.block import Block
-from engine.models.gpt.by_prefix import attend_by_prefix
 from engine.models.gpt.network import GPT
 from engine.models.memory.product_keys import ProductKeys
 from engine.models.memory.settings import MemorySettings
 from engine.models.positions import at_positions
-from engine.models.prefixes import MOST_TOKENS, Prefixes
+from engine.models.prefixes import MOST_TOKENS
 
 
 class MemoryBlock(Block):
@@ -99,23 +97,14 @@ class Memory(GPT):
         everywhere, last = tuple(range(tokens.shape[1])), len(self.blocks) - 1
         wanted = read if self.savings else everywhere
         x = self.embed(tokens)
-        for layer, before in enumerate(self._learned()):
+        for layer, before in enumerate(self.learned()):
             block: MemoryBlock = self.transformer["h"][layer]  # pyright: ignore[reportIndexIssue, reportAssignmentType]
             looking = wanted if layer == last else everywhere
             x, _ = block.attend_behind(x, before, looking, self.matmul_dtype)
             x = self.think(x, layer)
         return self.logits(x if self.savings else at_positions(x, read))
 
-    def _by_prefix(self, prefixes: Prefixes, read: tuple[int, ...]) -> Float[Tensor, "B A V"]:
-        x, dtype = self.embed_prefixes(prefixes).unsqueeze(0), self.matmul_dtype
-        looking = prefixes.of_positions(read)
-        for layer, before in enumerate(self._learned()):
-            block, rows = self.blocks[layer], looking if layer == len(self.blocks) - 1 else None
-            x = attend_by_prefix(x, block, prefixes, rows, dtype, before=before)
-            x = self.think(x, layer)
-        return self.logits(gathered(x[0], prefixes.places(read)))
-
-    def _learned(self) -> list[tuple[Tensor, Tensor] | None]:
+    def learned(self) -> list[tuple[Tensor, Tensor] | None]:
         """For each layer the keys and values (1, H, M, D) that stand before every row's own."""
         n_tokens, dtype = self.memories.n_memory_tokens, self.matmul_dtype
         own, stream = tuple(range(n_tokens)), self.memory_tokens.unsqueeze(0) if n_tokens else None
