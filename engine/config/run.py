@@ -1,11 +1,12 @@
 """The whole description of one run: task, model, optimizer, training."""
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from data import ModularSettings, TaskSettings
 from data.settings import Settings
 from engine.config.training import TrainingSettings
 from engine.models import GPTSettings, ModelSettings
+from engine.models.gpt.settings import WIDEST_FUSED, DecoderSettings
 from engine.optim import AdamWSettings, OptimizerSettings
 
 
@@ -16,3 +17,20 @@ class RunConfig(Settings):
     model: ModelSettings = Field(default_factory=GPTSettings)
     optimizer: OptimizerSettings = Field(default_factory=AdamWSettings)
     training: TrainingSettings = Field(default_factory=TrainingSettings)
+
+    @model_validator(mode="after")
+    def _fuses_what_has_a_kernel(self) -> "RunConfig":
+        if self.training.fused_mlp and (reason := self._not_fusible()):
+            raise ValueError(f"training.fused_mlp {reason}; or set it to false")
+        return self
+
+    def _not_fusible(self) -> str:
+        model, precision = self.model, self.training.precision
+        if not isinstance(model, DecoderSettings):
+            return f"needs a gpt, memory or universal model, got {model.kind}"
+        if model.d_model > WIDEST_FUSED:
+            return f"needs model.d_model of at most {WIDEST_FUSED}, got {model.d_model}"
+        if precision == "float32":
+            # products of float32 have no tensor cores to keep busy
+            return "needs training.precision tf32 or bfloat16, got float32"
+        return ""

@@ -13,7 +13,12 @@ def check(config: RunConfig, machine: Machine) -> None:
     Raises:
         SettingsError: naming the setting and what is possible on this machine.
     """
-    device_of(config, machine)
+    device = device_of(config, machine)
+    if config.training.fused_mlp and device != "cuda":
+        raise SettingsError(
+            f"training.fused_mlp needs a CUDA device, and this run would train on {device}; "
+            "set it to false"
+        )
     check_threads(config, machine)
 
 

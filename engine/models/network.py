@@ -39,6 +39,13 @@ class Network(nn.Module):
     captures = True
     """Whether a step of it can be recorded as a CUDA graph."""
 
+    tables: Sequence[str] = ()
+    """Names of the parameters that have one row for each token, class, position or memory.
+
+    Embeddings, unembedding, learned positions, and keys and values that are stored; names of which
+    a variant has none do no harm, and ``*`` stands for any layer. Optimisers treat them apart.
+    """
+
     def __init__(self) -> None:
         super().__init__()
         self.matmul_dtype = torch.float32
@@ -53,6 +60,9 @@ class Network(nn.Module):
         self._prefixes = Remembered(Prefixes)
         self.alphabets: Sequence[Sequence[int]] | None = None
         """For each position the tokens that may stand there, where the task knows them."""
+
+    def fuse(self, precision: str) -> None:
+        """Take one kernel for several operations from now on, where the network has such."""
 
     @contextmanager
     def holding(self) -> Generator[None, None, None]:

@@ -26,6 +26,7 @@ from engine.models.dropout import chosen, places
 from engine.models.network import Network
 from engine.trainer.examples import Examples
 from engine.trainer.mapping import RunFunction, map_runs
+from engine.trainer.tracing import TracedByShape
 
 MATMUL_DTYPES = {
     "float32": torch.float32,
@@ -62,6 +63,8 @@ class Program:
     ) -> None:
         network.matmul_dtype = MATMUL_DTYPES[training.precision]
         network.alphabets = task.alphabets
+        if training.fused_mlp:
+            network.fuse(training.precision)
         self._loops = device.type == "cpu" and available() and not (compiled or training.dropout)
         self._network = network
         self._places = places(network)
@@ -74,7 +77,11 @@ class Program:
         self._step = self._gradients
         if compiled:
             _compile_every_shape()
-            self._step = torch.compile(self._gradients_in_one_graph, dynamic=False)
+            step = self._gradients_in_one_graph
+            # the compiler would leave a kernel's own gradient out
+            self._step = (
+                TracedByShape(step) if training.fused_mlp else torch.compile(step, dynamic=False)
+            )
 
     def gradients(
         self,

@@ -15,11 +15,14 @@ import torch
 
 from data import task_sizes
 from engine.bench.training.rounds import Arm
-from engine.config import RunConfig
+from engine.config import RunConfig, apply
+from engine.errors import SettingsError
 from engine.models import GPTSettings
 
 SQUARE = {"cpu": 1024, "cuda": 8192}
 """The side of the square matrices that stand for what the machine can do."""
+FUSED = "-fused"
+"""Behind a precision: with one kernel for each MLP."""
 SHARE = 0.15
 """Of the time of an arm that trains, how long a product is measured."""
 
@@ -29,6 +32,33 @@ DTYPES = {"float32": torch.float32, "tf32": torch.float32, "bfloat16": torch.bfl
 def precisions(device: torch.device) -> tuple[str, ...]:
     """The arithmetic that the device offers."""
     return ("float32", "tf32", "bfloat16") if device.type == "cuda" else ("float32", "bfloat16")
+
+
+def ways(config: RunConfig, device: torch.device) -> tuple[str, ...]:
+    """The same, and beside them those with fused kernels where the network has such."""
+    plain = precisions(device)
+    if device.type != "cuda":
+        return plain
+    return *plain, *(way + FUSED for way in plain if _can(config, way + FUSED))
+
+
+def in_way(config: RunConfig, way: str) -> RunConfig:
+    """The run in one of these ways.
+
+    Raises:
+        SettingsError: its network has no such kernels.
+    """
+    precision = way.removesuffix(FUSED)
+    changes = {"training.precision": precision, "training.fused_mlp": way != precision}
+    return apply(config, changes)
+
+
+def _can(config: RunConfig, way: str) -> bool:
+    try:
+        in_way(config, way)
+    except SettingsError:
+        return False
+    return True
 
 
 def set_arithmetic(precision: str, device: torch.device) -> None:

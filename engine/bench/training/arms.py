@@ -10,7 +10,7 @@ from data import TaskData, build_task
 from engine.bench.options import chosen
 from engine.bench.peers import gpt2
 from engine.bench.peers.loop import PeerLoop, Weights
-from engine.bench.training.arithmetic import precisions, set_arithmetic, wait
+from engine.bench.training.arithmetic import FUSED, in_way, set_arithmetic, wait, ways
 from engine.bench.training.rounds import Arm
 from engine.bench.training.settings import MakeLoop, Setting
 from engine.config import RunConfig, apply
@@ -29,6 +29,8 @@ WORDS = {
     f"{ENGINE}float32": "engine, float32",
     f"{ENGINE}tf32": "engine, tf32",
     f"{ENGINE}bfloat16": "engine, bfloat16",
+    f"{ENGINE}tf32{FUSED}": "engine, tf32, MLP in one kernel",
+    f"{ENGINE}bfloat16{FUSED}": "engine, bfloat16, MLP in one kernel",
     EVALUATING: "engine, float32, with its evaluations",
     TRANSFORMERS: "transformers' GPT-2, eager",
 }
@@ -65,7 +67,7 @@ class Contest:
         here = [
             PEERS,
             EAGER,
-            *(f"{ENGINE}{precision}" for precision in precisions(self.device)),
+            *(f"{ENGINE}{way}" for way in ways(self.config, self.device)),
             *([EVALUATING] if self.setting.evaluates else []),
             *([TRANSFORMERS] if self.setting.gpt2 else []),
         ]
@@ -142,8 +144,8 @@ class Contest:
 
         return Contender(Arm(steps, warm=True), precision, batch.n_parameters, loss)
 
-    def _with(self, precision: str) -> RunConfig:
-        return apply(self.config, {"training.precision": precision})
+    def _with(self, way: str) -> RunConfig:
+        return in_way(self.config, way)
 
 
 def endless(config: RunConfig, *, device: torch.device, threads: int) -> RunConfig:

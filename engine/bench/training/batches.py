@@ -11,7 +11,7 @@ from data import task_sizes
 from engine.bench.machine import free_bytes, n_cores, pick
 from engine.bench.options import Options, chosen
 from engine.bench.progress import say
-from engine.bench.training.arithmetic import precisions, set_arithmetic, wait
+from engine.bench.training.arithmetic import in_way, set_arithmetic, wait, ways
 from engine.bench.training.arms import EAGER, PEERS, advancing, endless
 from engine.bench.training.process import Trainee, together
 from engine.bench.training.rounds import Arm, Rates, alternate, rounded
@@ -57,10 +57,10 @@ def _setting(name: str, options: Options) -> list[Row]:
             way = f"{len(trainees)} processes, {arm}"
             arms[way], runs[way] = together(trainees, arm), len(trainees)
         # on the CPU runs share a program but no product, so one arithmetic tells all
-        for precision in precisions(device) if device.type == "cuda" else ("float32",):
-            asked = apply(config, {"training.precision": precision})
+        for arithmetic in ways(config, device) if device.type == "cuda" else ("float32",):
+            asked = in_way(config, arithmetic)
             for size, arm in programs(asked, options, device):
-                way = f"one program, {precision}, {size:,} run{'s' * (size > 1)}"
+                way = f"one program, {arithmetic}, {size:,} run{'s' * (size > 1)}"
                 runs[way] = size
                 if isinstance(arm, str):
                     left_out[way] = arm

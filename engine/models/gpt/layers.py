@@ -4,25 +4,14 @@ None of them draws random numbers when it is made; `GPT.reset` fills them.
 """
 
 import math
-from collections.abc import Callable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from engine.kernels.fused_mlp import ACTIVATIONS, fused_mlp
 from engine.models.gpt.settings import DecoderSettings
-
-
-def _gelu_tanh(x: Tensor) -> Tensor:
-    return F.gelu(x, approximate="tanh")
-
-
-ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "relu": F.relu,
-    "gelu": F.gelu,
-    "gelu_tanh": _gelu_tanh,
-}
 
 
 class Weight(nn.Module):
@@ -56,14 +45,30 @@ class MLP(nn.Module):
 
     def __init__(self, settings: DecoderSettings) -> None:
         super().__init__()
-        self.activation = ACTIVATIONS[settings.activation]
-        self.rectifies = settings.activation == "relu"
+        self.kind = settings.activation
+        self.activation = ACTIVATIONS[self.kind].of
+        self.rectifies = self.kind == "relu"
+        self.fused: str | None = None
+        """The precision in which both products are one kernel; None: two calls of torch."""
         self.c_fc = Projection(settings.d_model, settings.d_mlp, bias=settings.mlp_bias)
         self.c_proj = Projection(settings.d_mlp, settings.d_model, bias=settings.mlp_bias)
 
     def forward(self, x: Float[Tensor, "B A C"], dtype: torch.dtype) -> Float[Tensor, "B A C"]:
         """What is added to the residual stream."""
+        if self.fused is not None:
+            return self._in_one_kernel(x, self.fused)
         return self.c_proj(self.activation(self.c_fc(x, dtype)), dtype)
+
+    def _in_one_kernel(self, x: Float[Tensor, "B A C"], precision: str) -> Float[Tensor, "B A C"]:
+        return fused_mlp(
+            x,
+            self.c_fc.weight,
+            self.c_fc.bias,
+            self.c_proj.weight,
+            self.c_proj.bias,
+            activation=self.kind,
+            precision=precision,
+        )
 
 
 def sinusoids(T: int, like: Float[Tensor, "V C"]) -> Float[Tensor, "T C"]:

@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from engine.models.gathering import gathered
 from engine.models.gpt.block import Block
 from engine.models.gpt.by_prefix import attend_by_prefix
-from engine.models.gpt.layers import Norm, Weight, sinusoids
+from engine.models.gpt.layers import MLP, Norm, Weight, sinusoids
 from engine.models.gpt.one_layer import (
     Occurring,
     Tables,
@@ -56,6 +56,7 @@ class GPT(Network):
     """
 
     has_maps = True
+    tables = ("transformer.wte.weight", "transformer.wpe.weight", "lm_head.weight")
 
     in_one_pass = True
     """Whether each layer is run once, with nothing added: what the ways of `loops` build on."""
@@ -107,6 +108,12 @@ class GPT(Network):
         if self.settings.positions == "sinusoidal":
             return sinusoids(T, self.embedding)
         return self.embedding.new_zeros(T, self.settings.d_model)
+
+    def fuse(self, precision: str) -> None:
+        """Take one kernel for each MLP (`engine.kernels.fused_mlp`)."""
+        for module in self.modules():
+            if isinstance(module, MLP):
+                module.fused = precision
 
     def forward(self, tokens: Int[Tensor, "B T"], read: tuple[int, ...]) -> Float[Tensor, "B A V"]:
         """Logits at the positions `read`, which are fixed for all examples."""

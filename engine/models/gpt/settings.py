@@ -7,6 +7,10 @@ from pydantic import Field, model_validator
 from data.settings import Settings
 
 
+WIDEST_FUSED = 128
+"""The widest residual stream whose tiles fit into a GPU's shared memory."""
+
+
 class DecoderSettings(Settings):
     """What the GPT-style decoders, shared and with memories or not, have in common."""
 

@@ -5,7 +5,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from data import build_task
-from engine.bench.training.arithmetic import batch_of, naive_flops, needed_flops, own_product
+from engine.bench.training.arithmetic import batch_of, naive_flops, needed_flops, own_product, ways
 from engine.bench.training.settings import SETTINGS, Setting
 
 
@@ -27,3 +27,11 @@ def test_what_is_needed_of_nandas_setting_is_a_quarter_of_the_naive_count():
     assert 3.7e9 < needed_flops(config) < 3.8e9
     assert 14.5e9 < naive_flops(config) < 14.7e9
     assert own_product(config).flops == 2 * 3 * 3830 * 128 * 512
+
+
+def test_a_gpu_measures_fused_kernels_where_a_network_has_them():
+    cuda, plain = torch.device("cuda"), ("float32", "tf32", "bfloat16")
+    found = {name: ways(setting.config, cuda) for name, setting in SETTINGS.items()}
+    assert found["nanda"] == (*plain, "tf32-fused", "bfloat16-fused")
+    assert found["composition-paper"] == plain  # too wide
+    assert ways(SETTINGS["nanda"].config, torch.device("cpu")) == ("float32", "bfloat16")

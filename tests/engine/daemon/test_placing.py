@@ -40,6 +40,14 @@ def test_a_device_that_is_there_is_taken():
     assert device_of(asking(), PLAIN) == "cpu"
 
 
+def test_a_fused_mlp_needs_cuda():
+    asked = apply(RunConfig(), {"training.fused_mlp": True, "training.precision": "tf32"})
+    check(asked, WITH_GPU)
+    for look in (check, cpu_slots):
+        with pytest.raises(SettingsError, match=r"^training.fused_mlp needs .*on cpu; set it to"):
+            look(asked, PLAIN)
+
+
 def test_more_threads_than_cores_are_refused():
     sentence = "must lie between 1 and 2 on this machine, which has 2 cores, got 99"
     for look in (check, cpu_slots):

@@ -8,7 +8,7 @@ from engine.trainer.events import Evaluated
 from engine.trainer.train import train
 
 
-def losses(compile: str, *, dropout: float = 0.0) -> list[float]:
+def losses(compile: str, *, dropout: float = 0.0, fused_mlp: bool = False) -> list[float]:
     """The training losses of the run's evaluations."""
     config = RunConfig.model_validate(
         {
@@ -21,6 +21,8 @@ def losses(compile: str, *, dropout: float = 0.0) -> list[float]:
                 "compile": compile,
                 "accumulate": 2,
                 "dropout": dropout,
+                "fused_mlp": fused_mlp,
+                "precision": "tf32",
             },
         }
     )
@@ -28,9 +30,10 @@ def losses(compile: str, *, dropout: float = 0.0) -> list[float]:
     return [e.values[0]["train"]["loss"] for e in events if isinstance(e, Evaluated)]
 
 
-for dropout in (0.0, 0.2):
-    found, expected = (losses(word, dropout=dropout) for word in ("always", "never"))
+for dropout, fused_mlp in ((0.0, False), (0.2, False), (0.0, True)):
+    found = losses("always", dropout=dropout, fused_mlp=fused_mlp)
+    expected = losses("never", dropout=dropout)
     assert len(found) == len(expected) > 10
     for step, (one, other) in enumerate(zip(found, expected, strict=True)):
-        assert math.isclose(one, other, rel_tol=1e-4), (dropout, step, one, other)
+        assert math.isclose(one, other, rel_tol=1e-4), (dropout, fused_mlp, step, one, other)
     assert found[-1] < 0.8 * found[0]
