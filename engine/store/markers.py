@@ -48,8 +48,8 @@ class Markers:
         A fork that goes on with the same examples goes on with what its parent had reached.
         """
         detector = _new_detector(cursor, run_id)
-        for ancestor, last_step in _lineage(cursor, run_id):
-            for evaluation in _stored(cursor, ancestor, last_step):
+        for one, last_step in _lineage(cursor, run_id):
+            for evaluation in _stored(cursor, one, last_step):
                 _feed(detector, evaluation)
         self._detectors[run_id] = detector
         self._written.pop(run_id, None)
@@ -113,12 +113,22 @@ WHERE child.run_id = ? AND child.seed = parent.seed
 """
 
 
+_BEGIN = "SELECT min(step) FROM metrics WHERE run_id = ? AND metric = 'accuracy'"
+
+
 def _lineage(cursor: Connection, run_id: int) -> list[tuple[int, int]]:
-    """The run and those that it was forked from, oldest first, each with its last step in it."""
+    """The run and those that it was forked from, oldest first, each with its last step in it.
+
+    Where a fork was measured at the step that it was forked at, that takes the place of what its
+    parent was there.
+    """
     found: list[tuple[int, int]] = [(run_id, _ENDLESS)]
     while row := first(cursor, _FORKED, [found[0][0]]):
+        child, last_step = found[0]
         parent, step = row
-        found.insert(0, (parent, min(step, found[0][1])))
+        begin = first(cursor, _BEGIN, [child])
+        before = _ENDLESS if begin is None or begin[0] is None else begin[0] - 1
+        found.insert(0, (parent, min(step, last_step, before)))
     return found
 
 

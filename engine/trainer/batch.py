@@ -18,7 +18,7 @@ from engine.trainer.capture import Recorder, recorder_for
 from engine.trainer.compiling import decide
 from engine.trainer.devices import pick_device, set_tf32
 from engine.trainer.dropping import Dropping
-from engine.trainer.examples import Feed, stack
+from engine.trainer.examples import Feed, held_out_names, stack
 from engine.trainer.gradient import Dropped, Gradient, take_gradient
 from engine.trainer.noise import with_label_noise
 from engine.trainer.program import Program
@@ -69,9 +69,12 @@ class Batch:
             batch_size=some.training.batch_size,
             order_seeds=[seed_of(each, "order") for each in training],
         )
-        self.held_out = {
-            name: stack(tasks, name, self.device) for name in tasks[0].splits if name != "train"
+        self.held_out = {name: stack(tasks, name, self.device) for name in held_out_names(tasks)}
+        self.lacking = {
+            run: frozenset(self.held_out) - frozenset(own.splits)
+            for run, own in zip(self.configs, tasks, strict=True)
         }
+        """Which of these splits a run has nothing in."""
         task = tasks[0]
         self.by_answer = task.by_answer
         """Whether accuracy is told answer by answer."""

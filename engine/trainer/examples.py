@@ -85,11 +85,24 @@ def joined(runs: Sequence[Rows]) -> Examples:
     return Examples(torch.stack(tokens), torch.stack(targets), n_rows)
 
 
+def held_out_names(tasks: Sequence[TaskData]) -> tuple[str, ...]:
+    """The splits that some of the tasks hold out: a seed's draw may leave one empty."""
+    return tuple(dict.fromkeys(name for task in tasks for name in task.splits if name != "train"))
+
+
 def stack(tasks: Sequence[TaskData], split: str, device: torch.device) -> Examples:
-    """One split of every run, on the device."""
-    splits = [task.splits[split] for task in tasks]
-    every = joined([(torch.from_numpy(s.tokens), torch.from_numpy(s.targets)) for s in splits])
+    """One split of every run, on the device; of a run without it, a row that asks nothing."""
+    every = joined([_rows(task, split) for task in tasks])
     return Examples(every.tokens.to(device), every.targets.to(device), every.n_rows)
+
+
+def _rows(task: TaskData, split: str) -> Rows:
+    found = task.splits.get(split)
+    if found is not None:
+        return torch.from_numpy(found.tokens), torch.from_numpy(found.targets)
+    some = task.splits["train"]
+    tokens, targets = torch.from_numpy(some.tokens[:1]), torch.from_numpy(some.targets[:1])
+    return tokens, torch.full_like(targets, IGNORED)
 
 
 class Feed:

@@ -41,6 +41,8 @@ def evaluate(batch: Batch) -> tuple[Evaluated, list[int]]:
             continue
         tree: dict[str, dict[str, float]] = {}
         for (split, metric), number in zip(names, row, strict=True):
+            if split in batch.lacking[run]:
+                continue
             tree.setdefault(split, {})[metric] = number
         rate = rate_at(config.optimizer, batch.step, steps=config.training.steps)
         tree[""]["learning_rate"] = rate

@@ -1,6 +1,6 @@
 """How a batch of runs is trained: blocks of updates, and what is told between them."""
 
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TypeVar
 
@@ -10,6 +10,7 @@ from engine.trainer.events import (
     CheckpointDue,
     Crowded,
     Diverged,
+    Evaluated,
     Event,
     Finished,
     Metrics,
@@ -23,8 +24,16 @@ Result = TypeVar("Result")
 BLOCK_STEPS = 64
 
 
-def train(batch: Batch, block_steps: Callable[[], int] = lambda: BLOCK_STEPS) -> Iterator[Event]:
+def train(
+    batch: Batch,
+    block_steps: Callable[[], int] = lambda: BLOCK_STEPS,
+    *,
+    forked: Collection[int] = (),
+) -> Iterator[Event]:
     """Train to the end of the budget, telling what happens; see `engine.trainer.events`.
+
+    The runs `forked` are measured before their first update too: they begin with weights that
+    another run has trained, perhaps with other loops or other data.
 
     `block_steps` is asked before each block for the most updates it may have, so that a caller
     with a clock can bound how long it waits for the next `Progress`. The caller may remove runs
@@ -32,6 +41,8 @@ def train(batch: Batch, block_steps: Callable[[], int] = lambda: BLOCK_STEPS) ->
     """
     turn = _Turn()
     cadence = Cadence(last=batch.training.steps, eval_every=batch.training.eval_every)
+    if forked and batch.step < cadence.last:
+        yield from _first_look(batch, forked)
     while batch.runs and batch.step < cadence.last:
         start = batch.step
         step = start + min(cadence.following(start) - start, max(block_steps(), 1))
@@ -52,6 +63,17 @@ def train(batch: Batch, block_steps: Callable[[], int] = lambda: BLOCK_STEPS) ->
         if batch.runs:
             yield Progress(step)
     yield Finished(batch.step)
+
+
+def _first_look(batch: Batch, runs: Collection[int]) -> Iterator[Event]:
+    """What some runs are before their first update; a loss that is not finite shows later."""
+    evaluated, _ = yield from _fit(batch, partial(evaluate, batch))
+    told = {run: values for run, values in evaluated.values.items() if run in runs}
+    if told:
+        yield Evaluated(batch.step, told)
+    seen = [run for run in batch.runs if run in runs]
+    if seen and batch.program.has_maps:
+        yield (yield from _fit(batch, partial(photograph, batch, seen)))
 
 
 def _fit(

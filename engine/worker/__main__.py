@@ -62,7 +62,13 @@ def _train(
     seconds = float(os.environ.get(CHECKPOINT_SECONDS, "10"))
     try:
         batch = build_fitting_batch(configs, launches, recorders)
-        Session(batch, recorders, checkpoint_seconds=seconds, terminated=termination.asked).run()
+        Session(
+            batch,
+            recorders,
+            checkpoint_seconds=seconds,
+            terminated=termination.asked,
+            forked=[run for run in recorders if _is_new_fork(launches[run])],
+        ).run()
     except Exception as error:  # noqa: BLE001
         # the outermost frame of the worker: whatever went wrong is told of every run that is left
         too_large = is_out_of_memory(error)
@@ -89,6 +95,11 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _from_step(launch: Mapping[str, Any]) -> int:
     return launch["from"]["step"] if launch["from"] else 0
+
+
+def _is_new_fork(launch: Mapping[str, Any]) -> bool:
+    """Whether the weights are another run's."""
+    return launch["attempt"] == 1 and launch["from"] is not None
 
 
 if __name__ == "__main__":

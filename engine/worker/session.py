@@ -1,7 +1,7 @@
 """How a batch is trained until its last run has ended, with everything recorded."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import psutil
 import torch
@@ -38,9 +38,11 @@ class Session:
         *,
         checkpoint_seconds: float,
         terminated: Callable[[], bool],
+        forked: Collection[int] = (),
     ) -> None:
         self.recorders = recorders
         self._batch = batch
+        self._forked = forked
         self._archive = Archive()
         self._pace = Pace(batch.step, self._waited)
         self._checkpoint_seconds = checkpoint_seconds
@@ -62,7 +64,7 @@ class Session:
                 reason=decision.reason,
             )
         try:
-            for event in train(self._batch, self._pace.block_steps):
+            for event in train(self._batch, self._pace.block_steps, forked=self._forked):
                 self._record(event)
                 if isinstance(event, Progress):
                     for run in self._between_blocks(event.step):

@@ -38,6 +38,22 @@ def test_a_fork_goes_on_with_what_its_parents_had_reached(store: Store, record: 
         assert row["grokked_step"] - row["memorised_step"] == 300
 
 
+def test_what_a_fork_was_at_its_first_step_counts_and_what_its_parent_was_does_not(
+    store: Store, record: Record
+):
+    parent = record()
+    _grokking(parent, steps=range(10, 410, 10))
+    store.ingest(parent.run_id, parent.folder.path)
+    child = record(parent_run=parent.run_id, parent_step=400)
+    # with other loops its weights no longer answer; grokked is the first of three in a row
+    child.write(*(evaluation(step, test=0.99 if step > 400 else 0.5) for step in (400, 410, 420)))
+    store.ingest(child.run_id, child.folder.path)
+    assert "grokked" not in _steps_by_kind(store, child.run_id)
+    child.write(evaluation(430, test=0.99))
+    store.ingest(child.run_id, child.folder.path)
+    assert _steps_by_kind(store, child.run_id)["grokked"] == 410
+
+
 @pytest.mark.parametrize(
     "changes", [{"task": {"kind": "modular", "p": 89}}, {"training": {"seed": 4}}]
 )

@@ -284,6 +284,30 @@ def test_a_fork_may_take_other_settings_and_a_longer_budget(configure: Configure
         assert min(curves(events, 1)) > 24
 
 
+def test_a_fork_is_measured_before_its_first_update(configure: Configure) -> None:
+    universal = {"kind": "universal", "n_loops": 2}
+    batch = Batch.start({0: configure(model=universal)})
+    list(train(batch))
+    longer = {"steps": 40}
+    forks = {
+        1: configure(model=universal | {"n_loops": 4}, training=longer),
+        2: configure(model=universal | {"n_loops": 4}, training=longer),
+    }
+    states = dict.fromkeys(forks, batch.state(0))
+    events = list(train(Batch.resume(forks, states, 24), forked=[2]))
+    looked = [e for e in events if isinstance(e, Evaluated | Snapshot) and e.step == 24]
+    assert [set(e.values if isinstance(e, Evaluated) else e.arrays) for e in looked] == [{2}, {2}]
+    # what four loops make of weights that were trained in two
+    before, after = curves(events, 2)[24], curves(events, 1)
+    assert before != batch_curve(batch)
+    assert curves(events, 2) == {24: before} | after
+
+
+def batch_curve(batch: Batch) -> Metrics:
+    """What the runs of a batch give at its step."""
+    return evaluate(batch)[0].values[0]
+
+
 def test_learning_falls_below_chance_loss(configure: Configure) -> None:
     curve = train_alone(configure(training={"steps": 120}))[0]
     assert curve[120]["train"]["accuracy"] == 1.0
