@@ -6,7 +6,7 @@ Gathered with torch, the K rows of every example go through memory several times
 backward; here each is read once, and what is summed stays in the nearest cache.
 
 Shapes: ``R`` results, ``K`` rows summed for each, ``N`` rows of the table, ``Q`` bases,
-``W`` width of a row.
+``W`` width of a row, ``L`` weights of each result.
 """
 
 from collections.abc import Callable
@@ -26,7 +26,8 @@ from engine.kernels.compiled import compiled
 class Places(NamedTuple):
     """What is summed for each result."""
 
-    weights: Float[Tensor, "R K"]
+    weights: Float[Tensor, "R L"]
+    """At least K; those past them stand for no row."""
     rows: Int64[Tensor, "R K"]
     asked: Int64[Tensor, " R"]
 
@@ -46,11 +47,16 @@ def summed_rows_by_torch(
 ) -> Float[Tensor, "R W"]:
     """The same by one operation of torch: what `summed_rows` is held to."""
     weights, rows, asked = places
-    return base[asked] + F.embedding_bag(rows, table, mode="sum", per_sample_weights=weights)
+    own = weights[:, : rows.shape[1]].contiguous()
+    return base[asked] + F.embedding_bag(rows, table, mode="sum", per_sample_weights=own)
 
 
 class RowSums:
-    """The sums and their gradients without autograd, some results at a time."""
+    """The sums and their gradients without autograd, some results at a time.
+
+    The first ``F`` numbers of a sum may be a hidden layer, which is rectified and rounded to its
+    own type while it is at hand; ``G`` more are taken as they are, and the rest is left out.
+    """
 
     def __init__(
         self, table: Float[Tensor, "N W"], base: Float[Tensor, "Q W"], places: Places
@@ -58,14 +64,23 @@ class RowSums:
         self._sources = [table.detach().numpy(), base.detach().numpy()]
         self._places = [each.detach().numpy() for each in places]
 
-    def write(self, out: Float[Tensor, "S W"], start: int) -> None:
-        """Write the sums of the S results from `start` on into `out`."""
-        into = out.numpy()
+    def write(
+        self, hidden: Float[Tensor, "S F"], beside: Float[Tensor, "S G"], start: int
+    ) -> None:
+        """Write the sums of the S results from `start` on."""
+        rectified, plain = _bits(hidden), beside.numpy()
 
         def part(share: slice, _: int) -> None:
-            _sum(*self._sources, *self._places, into[share], start + share.start)
+            _sum(
+                *self._sources,
+                *self._places,
+                rectified[share],
+                plain[share],
+                start + share.start,
+                hidden.dtype == torch.bfloat16,
+            )
 
-        _by_threads(part, len(into))
+        _by_threads(part, len(plain))
 
     def spread(self) -> "Spread":
         """Where gradients are gathered; nothing yet."""
@@ -78,29 +93,38 @@ class Spread:
     def __init__(self, sources: list[np.ndarray], places: list[np.ndarray]) -> None:
         self._table, base = sources
         self._places = places
-        self._to_weights = np.empty_like(places[0])
+        self._to_weights = np.zeros_like(places[0])
         self._shares = [
             (np.zeros_like(self._table), np.zeros_like(base))
             for _ in range(max(torch.get_num_threads(), 1))
         ]
 
-    def add(self, gradient: Float[Tensor, "S W"], start: int) -> None:
-        """Add what the gradient of the S results from `start` on gives."""
-        given = gradient.numpy()
+    def add(
+        self,
+        to_hidden: Float[Tensor, "S F"],
+        hidden: Float[Tensor, "S F"],
+        to_beside: Float[Tensor, "S G"],
+        start: int,
+    ) -> None:
+        """Add what the gradients of the S results from `start` on give."""
+        given, rectified, plain = _bits(to_hidden), _bits(hidden), to_beside.numpy()
 
         def part(share: slice, thread: int) -> None:
             _spread(
                 self._table,
                 *self._places,
                 given[share],
+                rectified[share],
+                plain[share],
                 start + share.start,
+                to_hidden.dtype == torch.bfloat16,
                 self._to_weights,
                 *self._shares[thread],
             )
 
-        _by_threads(part, len(given))
+        _by_threads(part, len(plain))
 
-    def gathered(self) -> tuple[Float[Tensor, "N W"], Float[Tensor, "Q W"], Float[Tensor, "R K"]]:
+    def gathered(self) -> tuple[Float[Tensor, "N W"], Float[Tensor, "Q W"], Float[Tensor, "R L"]]:
         """The gradients of table, base and weights, once all results have been added."""
         (to_table, to_base), *others = self._shares
         for more_to_table, more_to_base in others:
@@ -108,6 +132,11 @@ class Spread:
             to_base += more_to_base
         found = to_table, to_base, self._to_weights
         return tuple(torch.from_numpy(each) for each in found)  # pyright: ignore[reportReturnType]
+
+
+def _bits(x: Tensor) -> np.ndarray:
+    """The numbers; of bfloat16, which NumPy does not know, their bits."""
+    return x.view(torch.uint16).numpy() if x.dtype == torch.bfloat16 else x.numpy()
 
 
 class _SummedRows(torch.autograd.Function):
@@ -118,7 +147,7 @@ class _SummedRows(torch.autograd.Function):
         saved = [x.detach().contiguous() for x in (table, base, weights, rows, asked)]
         table, base, *places = saved
         out = table.new_empty(len(rows), table.shape[1])
-        RowSums(table, base, Places(*places)).write(out, 0)
+        RowSums(table, base, Places(*places)).write(out[:, :0], out, 0)
         ctx.save_for_backward(*saved)
         return out
 
@@ -126,7 +155,8 @@ class _SummedRows(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
         table, base, *places = ctx.saved_tensors
         spread = RowSums(table, base, Places(*places)).spread()
-        spread.add(gradient.contiguous(), 0)
+        none = gradient[:, :0]
+        spread.add(none, none, gradient.contiguous(), 0)
         return *spread.gathered(), None, None
 
 
@@ -148,68 +178,97 @@ def _by_threads(part: Callable[[slice, int], None], n: int) -> None:
 
 
 @compiled
-def _sum(
+def _sum(  # noqa: C901
     table: np.ndarray,
     base: np.ndarray,
     weights: np.ndarray,
     rows: np.ndarray,
     asked: np.ndarray,
-    out: np.ndarray,
+    hidden: np.ndarray,
+    beside: np.ndarray,
     start: int,
+    is_half: bool,
 ) -> None:
     """Four rows at a time, so that a sum is read and written a quarter as often.
 
     Numbers of rows are unsigned, and elements named outright: a view of a row, or the question
-    whether its number counts from the end, costs as much as the row's own arithmetic.
+    whether its number counts from the end, costs as much as the row's own arithmetic. All in one
+    function, for what it called would be compiled apart.
     """
-    (S, W), K = out.shape, rows.shape[1]
+    (S, F), G, W, K = hidden.shape, beside.shape[1], table.shape[1], rows.shape[1]
+    out = np.empty(W, table.dtype)
+    bits = out.view(np.uint32)
+    zero, one, half = out[0] * 0, np.uint32(1), np.uint32(0x7FFF)
     whole = K // 4 * 4
     for s in range(S):
         r = start + s
         q = np.uint64(asked[r])
         for j in range(W):
-            out[s, j] = base[q, j]
+            out[j] = base[q, j]
         for k in range(0, whole, 4):
             a, b = np.uint64(rows[r, k]), np.uint64(rows[r, k + 1])
             c, d = np.uint64(rows[r, k + 2]), np.uint64(rows[r, k + 3])
             u, v, x, y = weights[r, k], weights[r, k + 1], weights[r, k + 2], weights[r, k + 3]
             for j in range(W):
-                out[s, j] += (u * table[a, j] + v * table[b, j]) + (
-                    x * table[c, j] + y * table[d, j]
-                )
+                out[j] += (u * table[a, j] + v * table[b, j]) + (x * table[c, j] + y * table[d, j])
         for k in range(whole, K):
             a, u = np.uint64(rows[r, k]), weights[r, k]
             for j in range(W):
-                out[s, j] += u * table[a, j]
+                out[j] += u * table[a, j]
+        # NaN is neither below 0 nor made 0
+        for j in range(F):
+            out[j] = zero if out[j] < zero else out[j]
+        if is_half:
+            for j in range(F):  # to the nearest, of two to the even one
+                hidden[s, j] = (bits[j] + half + ((bits[j] >> 16) & one)) >> 16
+        else:
+            for j in range(F):
+                hidden[s, j] = out[j]
+        for j in range(G):
+            beside[s, j] = out[F + j]
 
 
 @compiled
-def _spread(
+def _spread(  # noqa: C901
     table: np.ndarray,
     weights: np.ndarray,
     rows: np.ndarray,
     asked: np.ndarray,
-    gradient: np.ndarray,
+    to_hidden: np.ndarray,
+    hidden: np.ndarray,
+    to_beside: np.ndarray,
     start: int,
+    is_half: bool,
     to_weights: np.ndarray,
     to_table: np.ndarray,
     to_base: np.ndarray,
 ) -> None:
     """The gradient of `_sum`, two rows at a time."""
-    (S, W), K = gradient.shape, rows.shape[1]
+    (S, F), G, W, K = hidden.shape, to_beside.shape[1], table.shape[1], rows.shape[1]
+    given = np.zeros(W, table.dtype)
+    bits = given.view(np.uint32)
+    zero, none = table[0, 0] * 0, np.uint32(0)
     even = K // 2 * 2
-    zero = table[0, 0] * 0
     for s in range(S):
         r = start + s
         q = np.uint64(asked[r])
+        if is_half:
+            for j in range(F):
+                passed = np.uint32(to_hidden[s, j]) << 16
+                bits[j] = passed if np.uint32(hidden[s, j]) << 17 != none else none
+        else:
+            for j in range(F):
+                given[j] = zero if hidden[s, j] <= zero else to_hidden[s, j]
+        for j in range(G):
+            given[F + j] = to_beside[s, j]
         for j in range(W):
-            to_base[q, j] += gradient[s, j]
+            to_base[q, j] += given[j]
         for k in range(0, even, 2):
             a, b = np.uint64(rows[r, k]), np.uint64(rows[r, k + 1])
             u, v = weights[r, k], weights[r, k + 1]
             along_a, along_b = zero, zero
             for j in range(W):
-                g = gradient[s, j]
+                g = given[j]
                 along_a += g * table[a, j]
                 along_b += g * table[b, j]
                 to_table[a, j] += u * g
@@ -220,6 +279,6 @@ def _spread(
             a, u = np.uint64(rows[r, k]), weights[r, k]
             along_a = zero
             for j in range(W):
-                along_a += gradient[s, j] * table[a, j]
-                to_table[a, j] += u * gradient[s, j]
+                along_a += given[j] * table[a, j]
+                to_table[a, j] += u * given[j]
             to_weights[r, k] = along_a

@@ -28,8 +28,8 @@ from engine.models.gathering import gathered
 from engine.models.gpt.block import Block
 from engine.models.gpt.by_prefix import attend_by_prefix
 from engine.models.gpt.layers import MLP, Norm, Weight, sinusoids
+from engine.models.gpt.occurring import Occurring
 from engine.models.gpt.one_layer import (
-    Occurring,
     Tables,
     applies,
     one_layer_attention,

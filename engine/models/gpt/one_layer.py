@@ -9,17 +9,18 @@ example:
 
 O_h W_in is one product of two weights, v_{t,h} O_h W_in one row for each (position, token, head).
 What remains for an example is a weighted sum of T·H such rows and the product of its hidden
-layer. For Nanda's setting that leaves 1.6 of the 3.7 GFLOP that a step has with the savings of
+layer. The weights of a head add up to 1, so that values may be told relative to those of a row
+that all examples see, such as that of an equals sign, which leaves (T − 1)·H rows. For Nanda's
+setting that leaves 1.6 of the 3.7 GFLOP that a step has with the savings of
 `engine.models.gpt.table`. Sums are taken in another order than in `GPT.forward`; the values are
 those of the same network, which the tests compare in float64.
 
 Shapes: ``B`` examples, ``T`` tokens, ``A`` read positions, ``C`` d_model, ``F`` d_mlp,
 ``H`` heads, ``D`` d_head, ``N`` rows of (position, token) that occur, ``Q`` those of them that
-are read, ``V`` vocabulary, ``R`` results (example, read position), ``K`` rows summed for each,
+are read, ``V`` vocabulary, ``R`` results (example, read position), ``K`` = T·H,
 ``M`` rows of a table (row that occurs, head).
 """
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -31,17 +32,13 @@ from engine.kernels.looked_up import looked_up_attention
 from engine.kernels.row_sums import Places, summed_rows
 from engine.models.gpt.block import Block
 from engine.models.gpt.layers import MLP
+from engine.models.gpt.occurring import LookedUp, Occurring, Reference
 from engine.models.gpt.rectified import rectified_logits
 from engine.models.gpt.settings import DecoderSettings
-from engine.models.positions import at_positions, hidden
-from engine.models.remembered import Remembered
+from engine.models.positions import hidden
 
 LANES = 16
 """Numbers in a vector of the widest processors."""
-
-Alphabets = Sequence[Sequence[int]]
-"""For each position, the tokens that may stand there."""
-
 
 SLOWNESS = 4
 """How many multiplications of a large product take the time of one in a sum of rows."""
@@ -56,56 +53,6 @@ def applies(settings: DecoderSettings, *, vocab_size: int, length: int) -> bool:
     summed = length * settings.n_heads * (settings.d_mlp + vocab_size)
     multiplied = settings.d_model * (length + settings.d_model + settings.d_mlp)
     return settings.n_layers == 1 and settings.norm == "none" and SLOWNESS * summed <= multiplied
-
-
-class LookedUp(NamedTuple):
-    """Which rows the results take, as far as the tokens tell."""
-
-    rows: Int[Tensor, "B T"]
-    """The number of each token's row."""
-    queries: Int[Tensor, " Q"]
-    """The rows that are read."""
-    asked: Int[Tensor, " R"]
-    """Each result's own row, numbered among `queries`."""
-    by_head: Int[Tensor, "R K"]
-    """The rows that are summed for each result, where each has one part a head."""
-
-
-class Occurring:
-    """The rows of (position, token) that occur, numbered position by position."""
-
-    def __init__(self, alphabets: Alphabets, *, vocab_size: int, n_heads: int) -> None:
-        pairs = [(t, token) for t, tokens in enumerate(alphabets) for token in sorted(tokens)]
-        self.positions, self.tokens = torch.tensor(pairs).T
-        # a token that may not stand there gets a number that no table has
-        self._numbers = torch.full((len(alphabets), vocab_size), len(pairs))
-        self._numbers[self.positions, self.tokens] = torch.arange(len(pairs))
-        self.length = len(alphabets)
-        self._places = torch.arange(self.length)
-        self._heads = torch.arange(n_heads)
-        self.looked_up = Remembered(self._look_up)
-        """(tokens, read positions) → `LookedUp`."""
-
-    def _look_up(self, tokens: Int[Tensor, "B T"], read: tuple[int, ...]) -> LookedUp:
-        rows, queries = self.rows(tokens), self.of_positions(read)
-        asked = torch.searchsorted(queries, at_positions(rows, read).contiguous()).flatten()
-        by_head = (rows.unsqueeze(-1) * len(self._heads) + self._heads).flatten(1)
-        return LookedUp(rows, queries, asked, by_head.repeat_interleave(len(read), 0))
-
-    def rows(self, tokens: Int[Tensor, "B T"]) -> Int[Tensor, "B T"]:
-        """The number of each token's row.
-
-        Raises:
-            IndexError: a token stands where it may not; the loops would read past the tables.
-        """
-        rows = self._numbers[self._places, tokens]
-        if int(rows.max()) >= len(self.tokens):
-            raise IndexError("A token stands at a position where the task has none of it.")
-        return rows
-
-    def of_positions(self, read: tuple[int, ...]) -> Int[Tensor, " Q"]:
-        """The numbers of all rows at some positions."""
-        return torch.isin(self.positions, torch.tensor(read)).nonzero().flatten()
 
 
 class Tables(NamedTuple):
@@ -134,7 +81,11 @@ def one_layer_tables(
     """The tables behind the logits at the positions `read`, from the embedded rows that occur."""
     queries = occurring.of_positions(read)
     products, values = _products(x, block, queries, dtype)
-    behind = _Behind(x[queries], values, block)
+    start = x[queries]
+    reference = occurring.reference(read)
+    if reference is not None:
+        values, start = _relative(values, start, reference, block)
+    behind = _Behind(start, values, block)
     mlp = block.mlp
     if _folds(mlp, unembedding):
         return Tables(products, (behind.hidden_and_logits(mlp, unembedding),))
@@ -155,7 +106,8 @@ def one_layer_logits(
     """Logits at the positions `read`, which the tables were made for."""
     looked_up = occurring.looked_up(tokens, read)
     weights = _weights(tables.products, block, looked_up, read)
-    places = Places(weights, looked_up.by_head, looked_up.asked)
+    summed = occurring.reference_last(weights, read)
+    places = Places(summed, looked_up.by_head, looked_up.asked)
     mlp = block.mlp
     if _folds(mlp, unembedding):
         ((table, base),) = tables.behind
@@ -220,6 +172,18 @@ class _Behind:
         by_head = behind.to(self._values.dtype).view(H, D, -1)
         table = torch.bmm(self._values.transpose(0, 1), by_head).transpose(0, 1)
         return table.to(self._start.dtype).reshape(N * H, -1)
+
+
+def _relative(
+    values: Float[Tensor, "N H D"],
+    start: Float[Tensor, "Q C"],
+    reference: Reference,
+    block: Block,
+) -> tuple[Float[Tensor, "N H D"], Float[Tensor, "Q C"]]:
+    """Values less those of the reference, and starts that hold what these give alone."""
+    given = values[reference.row].to(start.dtype)
+    rest = (values.to(start.dtype) - given).to(values.dtype)
+    return rest, start + given.flatten() @ block.attn.c_proj.weight
 
 
 def _products(

@@ -60,20 +60,18 @@ class _RectifiedLogits(torch.autograd.Function):
         )
         R, F, V = len(rows), len(out), len(unembedding)
         is_kept, is_exact = any(ctx.needs_input_grad), dtype == table.dtype
-        kept = table.new_empty((R if is_kept else 0, F), dtype=dtype)
+        kept = table.new_empty(R if is_kept else min(R, _size(table)), F, dtype=dtype)
         logits = table.new_empty(R, V)
         through = out @ unembedding.T if is_exact else out.to(dtype)
         sums = RowSums(table, base, Places(*places))
-        for block, room in _blocks(table, R):
-            sums.write(room, block.start)
-            hidden, beside = room[:, :F].relu_(), room[:, F : F + V]
-            if is_kept:
-                hidden = kept[block].copy_(hidden)
+        for block in _blocks(table, R):
+            hidden = kept[block] if is_kept else kept[: block.stop - block.start]
+            sums.write(hidden, logits[block], block.start)
             if is_exact:
-                torch.addmm(beside, hidden, through, out=logits[block])
+                logits[block].addmm_(hidden, through)
             else:
-                stream = (hidden.to(dtype) @ through).to(table.dtype)
-                torch.addmm(beside, stream, unembedding.T, out=logits[block])
+                stream = (hidden @ through).to(table.dtype)
+                logits[block].addmm_(stream, unembedding.T)
         if is_kept:
             ctx.save_for_backward(table, base, *places, out, unembedding, kept)
         return logits
@@ -81,26 +79,22 @@ class _RectifiedLogits(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
         table, base, *places, out, unembedding, kept = ctx.saved_tensors
-        (R, F), V = kept.shape, len(unembedding)
         given = gradient.to(kept.dtype)
         joined = unembedding @ out.T
         back = joined.to(kept.dtype)
         spread = RowSums(table, base, Places(*places)).spread()
-        for block, room in _blocks(table, R):
-            room[:, :F] = torch.ops.aten.threshold_backward(given[block] @ back, kept[block], 0)
-            room[:, F : F + V] = gradient[block]
-            room[:, F + V :] = 0
-            spread.add(room, block.start)
+        for block in _blocks(table, len(kept)):
+            spread.add(given[block] @ back, kept[block], gradient[block], block.start)
         to_joined = (given.T @ kept).to(out.dtype)
         to_out, to_unembedding = to_joined.T @ unembedding, to_joined @ out
         return *spread.gathered(), None, None, to_out, to_unembedding, None
 
 
-def _blocks(table: Float[Tensor, "N W"], n: int) -> Iterator[tuple[slice, Float[Tensor, "B W"]]]:
-    """Shares of `n` results, and room for each; the room is the same one every time."""
-    W = table.shape[1]
-    size = max(ROOM // W, 1) * torch.get_num_threads()
-    room = table.new_empty(min(size, n), W)
-    for start in range(0, n, size):
-        stop = min(start + size, n)
-        yield slice(start, stop), room[: stop - start]
+def _blocks(table: Float[Tensor, "N W"], n: int) -> Iterator[slice]:
+    """Shares of `n` results."""
+    size = _size(table)
+    return (slice(start, min(start + size, n)) for start in range(0, n, size))
+
+
+def _size(table: Float[Tensor, "N W"]) -> int:
+    return max(ROOM // table.shape[1], 1) * torch.get_num_threads()

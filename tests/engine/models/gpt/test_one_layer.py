@@ -111,6 +111,34 @@ def test_rows_that_never_occur_are_left_out_without_changing_a_value():
         torch.testing.assert_close(gradient, wanted, rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(
+    ("fixed", "read", "reference"),
+    [
+        ((0,), (1, T - 1), 0),
+        ((0, 1), (1, T - 1), 1),
+        ((0, T - 1), (1, T - 1), 0),  # the first of the read positions cannot see the last
+        ((T - 1,), (T - 1,), T - 1),
+        ((T - 1,), (1, T - 1), None),
+    ],
+)
+def test_a_token_that_all_examples_see_is_not_summed(
+    form: str, fixed: tuple[int, ...], read: tuple[int, ...], reference: int | None
+):
+    model, tokens = _network(form), examples(100)
+    tokens[:, fixed] = V - 1
+    plain, wanted = model(tokens, read), gradients(model, tokens, read)
+    model.alphabets = [[V - 1] if t in fixed else range(V) for t in range(T)]
+    model.loops = True
+    torch.testing.assert_close(model(tokens, read), plain, rtol=1e-10, atol=1e-10)
+    for name, gradient in gradients(model, tokens, read).items():
+        torch.testing.assert_close(gradient, wanted[name], rtol=1e-9, atol=1e-9)
+    found = model._rows.reference(read)
+    assert (found and found.position) == reference
+    n_summed = model._rows.looked_up(tokens, read).by_head.shape[1]
+    assert n_summed == (T - (reference is not None)) * model.settings.n_heads
+
+
 def test_a_token_outside_its_alphabet_is_refused():
     model = _network("folded")
     model.loops, model.alphabets = True, [range(V - 1)] * T
