@@ -10,7 +10,7 @@ _CARD = Template("""\
 # $title
 
 A network trained in Grokking Lab: run $run, after $step updates, model `$kind`.
-$weights$precision
+$weights$biases$precision
 
 ## Task
 
@@ -34,11 +34,24 @@ print(logits.argmax(-1))  # the task's answer is $target
 ```
 """)
 
+_BIASES = """
+The biases that the network was trained without are zero: the class always has them."""
+
 
 def card(
-    config: RunConfig, task: TaskData, *, run: int, name: str, step: int, averaged: bool
+    config: RunConfig,
+    task: TaskData,
+    *,
+    run: int,
+    name: str,
+    step: int,
+    averaged: bool,
+    without_biases: bool,
 ) -> str:
-    """The README of an exported folder, in Markdown; its example is the first training row."""
+    """The README of an exported folder, in Markdown; its example is the first training row.
+
+    `without_biases`: the class has biases that the network has not.
+    """
     train, positions = task.splits["train"], list(task.read_at)
     row, target = train.tokens[0].tolist(), train.targets[0].tolist()
     return _CARD.substitute(
@@ -47,6 +60,7 @@ def card(
         step=f"{step:,}",
         kind=config.model.kind,
         weights=_weights(config, averaged=averaged),
+        biases=_BIASES if without_biases else "",
         precision=_precision(config),
         task=json.dumps(config.task.model_dump(mode="json"), ensure_ascii=False),
         length=task.length,

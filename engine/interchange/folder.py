@@ -16,7 +16,7 @@ from data import build_task
 from engine.config import RunConfig
 from engine.errors import NotPossible
 from engine.interchange.card import card
-from engine.interchange.configs import transformers_config
+from engine.interchange.configs import absent_weights, transformers_config
 from engine.interchange.weights import measured
 from engine.trainer.seeds import seed_of
 
@@ -69,12 +69,19 @@ def write_folder(folder: Path, state: Mapping[str, np.ndarray], origin: Origin) 
     task = build_task(config.task, seed=seed_of(config.training, "split"))
     described = transformers_config(config.model, vocab_size=task.vocab_size, length=task.length)
     weights, averaged = measured(state, averaged=config.optimizer.ema_decay > 0)
+    absent = absent_weights(config.model, weights)
     about = card(
-        config, task, run=origin.run, name=origin.name, step=origin.step, averaged=averaged
+        config,
+        task,
+        run=origin.run,
+        name=origin.name,
+        step=origin.step,
+        averaged=averaged,
+        without_biases=bool(absent),
     )
     files = {
         "config.json": _json(described),
-        "model.safetensors": safetensors.numpy.save(weights, metadata={"format": "pt"}),
+        "model.safetensors": safetensors.numpy.save(weights | absent, metadata={"format": "pt"}),
         "tokens.json": _json(dict(enumerate(task.token_names))),
         "README.md": about.encode(),
     }

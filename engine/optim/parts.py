@@ -1,28 +1,22 @@
 """Which parameters of a network an update treats apart, by their names and shapes alone.
 
-A *table* has one row for each token, position or memory: embeddings, positions, the unembedding.
-A *matrix* maps vectors to vectors. The rest are biases, gains and other vectors, and weights that
-act one by one (a filter, a decay, a state matrix that is diagonal in disguise).
+A *table* has one row for each token, class, position or memory; a network says which of its
+parameters are tables (`Network.tables`). A *matrix* maps vectors to vectors. The rest are biases,
+gains and other vectors, and weights that act one by one (a filter, a decay, a state matrix that is
+diagonal in disguise).
 
 Shapes: ``R`` runs, ``P`` numbers in a row.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from jaxtyping import Bool
 from torch import Tensor
 
-TABLES = frozenset(
-    {"wte", "wpe", "lm_head", "head", "emb", "embed", "embedding", "embeddings", "embed_tokens"}
-    | {"embed_positions", "positions", "unembed", "unembedding", "memory", "memory_tokens"}
-)
-"""A parameter is a table when a word of its dotted name is one of these …"""
-MEMORIES = frozenset({"mem_k", "mem_v"})
-"""… or when its name ends in one of these: stored keys and values."""
-ONE_BY_ONE = frozenset({"A_log", "D", "dt_bias", "r_k", "u", "time_faaaa", "time_decay"})
-"""Parameters that end in one of these multiply their input number by number, whatever their
-shape."""
+ONE_BY_ONE = frozenset({"A_log", "r_k"})
+"""Parameters that end in one of these multiply their input number by number, though they have two
+dimensions: Mamba's decays and RWKV-7's bonus."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,26 +31,21 @@ class Parts:
     """Which numbers of a row belong to matrices."""
 
 
-def is_table(name: str) -> bool:
-    """Whether a parameter has one row for each token, position or memory."""
-    words = name.split(".")
-    return not TABLES.isdisjoint(words) or words[-1] in MEMORIES
-
-
-def is_matrix(name: str, shape: tuple[int, ...]) -> bool:
+def is_matrix(name: str, shape: tuple[int, ...], *, tables: Collection[str]) -> bool:
     """Whether a parameter maps vectors to vectors: two dimensions, no table."""
-    return len(shape) == 2 and min(shape) > 1 and not is_table(name) and not _one_by_one(name)
+    maps = name not in tables and not _one_by_one(name)
+    return maps and len(shape) == 2 and min(shape) > 1
+
+
+def is_decayed(name: str, shape: tuple[int, ...], *, group: str, tables: Collection[str]) -> bool:
+    """Whether weight decay touches a parameter; see `decay_group`."""
+    if group == "matrices":
+        return sum(size > 1 for size in shape) >= 2 and not _one_by_one(name)
+    return group == "all" or name not in tables
 
 
 def _one_by_one(name: str) -> bool:
     return name.rpartition(".")[-1] in ONE_BY_ONE
-
-
-def is_decayed(group: str, name: str, shape: tuple[int, ...]) -> bool:
-    """Whether weight decay touches a parameter; see `decay_group`."""
-    if group == "matrices":
-        return sum(size > 1 for size in shape) >= 2 and not _one_by_one(name)
-    return group == "all" or not is_table(name)
 
 
 def by_shape(shapes: Mapping[str, tuple[int, ...]]) -> tuple[tuple[str, ...], ...]:

@@ -3,15 +3,18 @@
 Shapes: ``R`` runs, ``P`` numbers in a row, ``*shape`` of one parameter.
 """
 
+import fnmatch
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from jaxtyping import Bool, Float
-from torch import Tensor, nn
+from torch import Tensor
 
-from engine.optim.parts import Parts, by_shape, is_matrix
+from engine.models.network import Network
+from engine.optim.parts import Parts, by_shape, is_decayed, is_matrix
 
 PAD = 64
 """Rows are padded to a multiple of this: whole vector registers, so that an element is computed
@@ -24,12 +27,15 @@ class Layout:
 
     names: tuple[str, ...]
     shapes: tuple[tuple[int, ...], ...]
+    tables: frozenset[str] = frozenset()
+    """Which parameters have one row for each token, class, position or memory."""
 
     @classmethod
-    def of(cls, network: nn.Module) -> "Layout":
+    def of(cls, network: Network) -> "Layout":
         """The layout of a network's parameters, in their own order."""
         named = dict(network.named_parameters())
-        return cls(tuple(named), tuple(tuple(p.shape) for p in named.values()))
+        tables = (name for table in network.tables for name in fnmatch.filter(named, table))
+        return cls(tuple(named), tuple(tuple(p.shape) for p in named.values()), frozenset(tables))
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -73,8 +79,13 @@ class Layout:
         named = zip(self.names, self.shapes, strict=True)
         return self.row({n: torch.full(s, float(chosen(n, s))) for n, s in named}) > 0
 
+    def decayed(self, group: str) -> Bool[Tensor, "1 P"]:
+        """Which numbers of a row weight decay touches; see `decay_group`."""
+        return self.mask(partial(is_decayed, group=group, tables=self.tables))
+
     def parts(self, device: torch.device) -> Parts:
         """What an optimiser's update needs to know of the parameters."""
-        shapes = dict(zip(self.names, self.shapes, strict=True))
-        matrices = {name: shape for name, shape in shapes.items() if is_matrix(name, shape)}
-        return Parts(self.views, by_shape(matrices), self.mask(is_matrix).to(device))
+        chosen = partial(is_matrix, tables=self.tables)
+        shapes = zip(self.names, self.shapes, strict=True)
+        matrices = {name: shape for name, shape in shapes if chosen(name, shape)}
+        return Parts(self.views, by_shape(matrices), self.mask(chosen).to(device))

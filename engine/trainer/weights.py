@@ -5,14 +5,12 @@ Shapes: ``R`` runs, ``P`` numbers in a row.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from engine.optim import OptimizerSettings
-from engine.optim.parts import is_decayed
 from engine.optim.rows import Columns, Rows
 from engine.optim.updates import UPDATES, columns_of_block
 from engine.optim.wrappers import finish, prepare, spare
@@ -206,9 +204,7 @@ class Weights:
         asked = [each.decay_group for each in self._settings]
         if all(group == "all" for group in asked):
             return None
-        return torch.cat([self.layout.mask(partial(is_decayed, group)) for group in asked]).to(
-            device
-        )
+        return torch.cat([self.layout.decayed(group) for group in asked]).to(device)
 
     def _add_noise(self, rows: slice, step: int) -> None:
         """Noise depends on a run's seed and the step alone, so that a resumed run repeats it."""

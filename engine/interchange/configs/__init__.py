@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
+
 from engine.errors import NotPossible
 from engine.interchange.configs import gpt2, llama, mamba, mamba2, rwkv
 from engine.models import ModelSettings
@@ -15,6 +17,19 @@ CONFIGS: Mapping[str, Callable[..., dict[str, Any]]] = {
     "rwkv4": rwkv.config,
 }
 """By our kind of model: `config(settings, length=…)` gives what is the family's own."""
+
+
+ABSENT: Mapping[str, Callable[..., dict[str, np.ndarray]]] = {"gpt": gpt2.absent_biases}
+"""By our kind of model: `absent(weights)` gives what the class has besides, so that it counts for
+nothing; kinds whose class has exactly our parameters are left out."""
+
+
+def absent_weights(
+    settings: ModelSettings, weights: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """Tensors that the class of `transformers` has and the network lacks; they change nothing."""
+    absent = ABSENT.get(settings.kind)
+    return absent(weights) if absent else {}
 
 
 def transformers_config(

@@ -1,11 +1,15 @@
 """Which decoders GPT-2 can express, and how it is told."""
 
+from collections.abc import Mapping
 from typing import Any
+
+import numpy as np
 
 from engine.errors import NotPossible
 from engine.models import GPTSettings
 
-_NEEDED = {"norm": "pre", "attention_bias": True, "mlp_bias": True, "positions": "learned"}
+_NEEDED = {"norm": "pre", "positions": "learned"}
+_BIASED = (".c_attn.weight", ".c_proj.weight", ".c_fc.weight")
 _ACTIVATIONS = {"gelu_tanh": "gelu_new", "gelu": "gelu", "relu": "relu"}
 
 
@@ -13,7 +17,7 @@ def config(settings: GPTSettings, *, length: int) -> dict[str, Any]:
     """What is GPT-2's own in `config.json`.
 
     Raises:
-        NotPossible: another norm, no biases, or other positions.
+        NotPossible: another norm, or other positions.
     """
     other = [name for name, needed in _NEEDED.items() if getattr(settings, name) != needed]
     if other:
@@ -36,6 +40,15 @@ def config(settings: GPTSettings, *, length: int) -> dict[str, Any]:
         "resid_pdrop": 0.0,
         "embd_pdrop": 0.0,
         "attn_pdrop": 0.0,
+    }
+
+
+def absent_biases(weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Zeros for the biases that GPT-2 always has and a network was trained without, by name."""
+    return {
+        bias: np.zeros(weight.shape[1], weight.dtype)
+        for name, weight in weights.items()
+        if name.endswith(_BIASED) and (bias := name.removesuffix("weight") + "bias") not in weights
     }
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from data.settings import Settings
-
+from engine.models.init_scale import InitScale
 
 WIDEST_FUSED = 128
 """The widest residual stream whose tiles fit into a GPU's shared memory."""
@@ -36,8 +36,7 @@ class DecoderSettings(Settings):
     """How a token knows its place."""
     init: Literal["nanda", "gpt2"] = "nanda"
     """Initial weights: N(0, 1/d_model) for all, or GPT-2's N(0, 0.02) with scaled projections."""
-    init_scale: Annotated[float, Field(ge=0.01, le=100.0)] = 1.0
-    """Factor on all initial weights."""
+    init_scale: InitScale = 1.0
 
     @model_validator(mode="after")
     def _heads_share_the_width(self) -> "DecoderSettings":

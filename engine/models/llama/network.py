@@ -64,6 +64,7 @@ class Llama(Network):
     """
 
     has_maps = True
+    tables = ("model.embed_tokens.weight", "lm_head.weight")
 
     def __init__(self, settings: LlamaSettings, *, vocab_size: int, length: int) -> None:
         super().__init__()

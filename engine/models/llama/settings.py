@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from data.settings import Settings
+from engine.models.init_scale import InitScale
 
 
 class LlamaSettings(Settings):
@@ -28,8 +29,7 @@ class LlamaSettings(Settings):
     """Base of the rotary positions' wavelengths: the longest is 2π times nearly this."""
     tied: bool = False
     """Whether the unembedding is the transposed embedding."""
-    init_scale: Annotated[float, Field(ge=0.01, le=100.0)] = 1.0
-    """Factor on all initial weights, which are drawn from N(0, 0.02)."""
+    init_scale: InitScale = 1.0
 
     @model_validator(mode="after")
     def _heads_share_the_width(self) -> "LlamaSettings":

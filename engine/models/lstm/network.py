@@ -62,6 +62,8 @@ class Cells(nn.Module):
 class LSTM(Network):
     """Embedding, `torch.nn.LSTM`'s layers and a linear unembedding."""
 
+    tables = ("embedding.weight", "head.weight")
+
     def __init__(self, settings: LSTMSettings, *, vocab_size: int, length: int) -> None:
         super().__init__()
         self.settings = settings

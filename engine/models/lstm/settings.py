@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from data.settings import Settings
+from engine.models.init_scale import InitScale
 
 
 class LSTMSettings(Settings):
@@ -18,8 +19,7 @@ class LSTMSettings(Settings):
     """Layers of cells."""
     d_model: Annotated[int, Field(ge=2, le=2048)] = 128
     """Width of the embedding and cells of each layer."""
-    init_scale: Annotated[float, Field(ge=0.01, le=100.0)] = 1.0
-    """Factor on all initial weights."""
+    init_scale: InitScale = 1.0
 
     @property
     def d_mlp(self) -> int:

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from data.settings import Settings
+from engine.models.init_scale import InitScale
 
 
 class MambaSettings(Settings):
@@ -28,8 +29,7 @@ class MambaSettings(Settings):
     """Inner width of the map to the channels' time steps; 0 is d_model / 16, rounded up."""
     tied: bool = False
     """Whether the unembedding is the transposed embedding."""
-    init_scale: Annotated[float, Field(ge=0.01, le=100.0)] = 1.0
-    """Factor on the initial weights of embedding, projections and unembedding."""
+    init_scale: InitScale = 1.0
 
     @property
     def d_inner(self) -> int:

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from data.settings import Settings
+from engine.models.init_scale import InitScale
 
 
 class Mamba2Settings(Settings):
@@ -30,8 +31,7 @@ class Mamba2Settings(Settings):
     """Positions that the filter before the recurrence sees."""
     tied: bool = False
     """Whether the unembedding is the transposed embedding."""
-    init_scale: Annotated[float, Field(ge=0.01, le=100.0)] = 1.0
-    """Factor on the initial weights of embedding, projections and unembedding."""
+    init_scale: InitScale = 1.0
 
     @model_validator(mode="after")
     def _heads_share_the_channels(self) -> "Mamba2Settings":

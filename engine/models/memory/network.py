@@ -67,6 +67,14 @@ class Memory(GPT):
     """
 
     in_one_pass = False
+    tables = (
+        *GPT.tables,
+        "memory_tokens",
+        "transformer.h.*.memory_k",
+        "transformer.h.*.memory_v",
+        "transformer.h.*.mlp.keys",
+        "transformer.h.*.mlp.values.weight",
+    )
 
     def __init__(self, settings: MemorySettings, *, vocab_size: int, length: int) -> None:
         self.memories = settings

@@ -39,6 +39,8 @@ class Decoder(nn.Module):
 class MixerStack(Network):
     """Pre-norm blocks of mixer and MLP; only the read positions pass the last mixer."""
 
+    tables = ("model.embeddings.weight", "model.positions.weight", "lm_head.weight")
+
     def __init__(self, settings: StackSettings, *, vocab_size: int, length: int) -> None:
         super().__init__()
         self.settings = settings

@@ -33,12 +33,16 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 class MLP(Network):
-    """Linear layers with a non-linearity between them; `layers.i` are as `torch.nn.Linear`."""
+    """Linear layers with a non-linearity between them; `layers.i` are as `torch.nn.Linear`.
+
+    Since tokens are one-hot, the first holds a row for each position and token, as an embedding.
+    """
 
     def __init__(self, settings: MLPSettings, *, vocab_size: int, length: int) -> None:
         super().__init__()
         self.settings = settings
         self.length = length
+        self.tables = ("layers.0.weight", f"layers.{settings.n_layers}.weight")
         self.activation = ACTIVATIONS[settings.activation]
         widths = [length * vocab_size, *[settings.d_model] * settings.n_layers, vocab_size]
         self.layers = nn.ModuleList(

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from data.settings import Settings
+from engine.models.init_scale import InitScale
 
 
 class MLPSettings(Settings):
@@ -22,8 +23,7 @@ class MLPSettings(Settings):
     """The non-linearity after each hidden layer; `square` is x²."""
     bias: bool = True
     """Whether the layers have biases."""
-    init_scale: Annotated[float, Field(ge=0.01, le=100.0)] = 1.0
-    """Factor on all initial weights."""
+    init_scale: InitScale = 1.0
 
     @property
     def d_mlp(self) -> int:

@@ -50,6 +50,8 @@ class Layer(nn.Module):
 class StateSpace(Network):
     """Token embedding, layers, final norm and unembedding, named as in Mamba's state dict."""
 
+    tables = ("backbone.embeddings.weight", "lm_head.weight")
+
     def __init__(
         self,
         make_mixer: Callable[[], Mixer],

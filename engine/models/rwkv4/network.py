@@ -119,6 +119,8 @@ class Block(nn.Module):
 class RWKV4(Network):
     """RWKV-4 with the parameter names of `transformers`' `RwkvForCausalLM`."""
 
+    tables = ("rwkv.embeddings.weight", "head.weight")
+
     def __init__(self, settings: RWKV4Settings, *, vocab_size: int, length: int) -> None:
         super().__init__()
         C = settings.d_model

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from data.settings import Settings
+from engine.models.init_scale import InitScale
 
 
 class RWKV4Settings(Settings):
@@ -20,8 +21,7 @@ class RWKV4Settings(Settings):
     """Width of the residual stream."""
     d_mlp: Annotated[int, Field(ge=1, le=16384)] = 512
     """Hidden width of each channel mixing."""
-    init_scale: Annotated[float, Field(ge=0.01, le=100.0)] = 1.0
-    """Factor on the initial weights of embedding, projections and unembedding."""
+    init_scale: InitScale = 1.0
 
     @property
     def mixer_parameters(self) -> int:

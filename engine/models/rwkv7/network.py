@@ -71,6 +71,7 @@ class RWKV7(Network):
     """RWKV-7 with the parameter names of the published checkpoints."""
 
     captures = False  # not seen to work: its triangular solve
+    tables = ("emb.weight", "head.weight")
 
     def __init__(self, settings: RWKV7Settings, *, vocab_size: int, length: int) -> None:
         super().__init__()

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from data.settings import Settings
+from engine.models.init_scale import InitScale
 
 
 class RWKV7Settings(Settings):
@@ -24,8 +25,7 @@ class RWKV7Settings(Settings):
     """Hidden width of each channel mixing."""
     d_low_rank: Annotated[int, Field(ge=1, le=512)] = 16
     """Inner width of the maps to decay, learning rate, value mixture and gate."""
-    init_scale: Annotated[float, Field(ge=0.01, le=100.0)] = 1.0
-    """Factor on the initial weights of embedding, projections and unembedding."""
+    init_scale: InitScale = 1.0
 
     @model_validator(mode="after")
     def _heads_share_the_width(self) -> "RWKV7Settings":

@@ -48,6 +48,8 @@ class TRM(Network):
     Source: Jolicoeur-Martineau 2025; He et al. 2026.
     """
 
+    tables = ("embed_tokens.weight", "prefix", "lm_head.weight")
+
     h_start: Tensor
     l_start: Tensor
 

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from data.settings import Settings
+from engine.models.init_scale import InitScale
 
 
 class TRMSettings(Settings):
@@ -29,8 +30,7 @@ class TRMSettings(Settings):
     """How often z_H is refined; the last time alone is trained through."""
     l_cycles: Annotated[int, Field(ge=1, le=32)] = 6
     """How often z_L is refined before each refinement of z_H; a fork may change both."""
-    init_scale: Annotated[float, Field(ge=0.01, le=100.0)] = 1.0
-    """Factor on all initial weights, which keep the size of what they multiply."""
+    init_scale: InitScale = 1.0
 
     def n_parameters(self, vocab_size: int, length: int) -> int:
         """How many numbers are trained."""

@@ -36,6 +36,7 @@ def test_every_kind_is_in_one_group_and_says_what_it_is(section: str):
 
 ACCELERATORS = {
     *("optimizer.grokfast", "optimizer.orthogonal_gradient", "optimizer.norm_factor"),
+    *("optimizer.gradient_noise", "model.init_scale"),
     *("training.loss", "training.dropout"),
 }
 
@@ -46,6 +47,17 @@ def test_what_speeds_grokking_up_says_what_a_tuned_adamw_does():
     for kind in ("lion", "muon"):
         rate = next(s for s in settings_of("optimizer", kind) if s.name == "learning_rate")
         assert rate.published
+
+
+def test_every_network_says_the_same_of_the_scale_of_its_start():
+    told = {
+        setting.published
+        for kind in kinds("model")
+        for setting in settings_of("model", kind)
+        if setting.name == "init_scale"
+    }
+    assert len(told) == 1
+    assert "AdamW" in told.pop()
 
 
 @pytest.mark.parametrize(

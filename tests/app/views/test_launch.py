@@ -2,6 +2,7 @@
 
 import pytest
 
+from data import task_sizes
 from engine import PRESETS, Lab, settings_of
 from engine.daemon.memory import gpu_names
 from tests.app.views.conftest import TINY, OpenPage
@@ -23,6 +24,14 @@ def test_every_preset_has_a_card_that_says_what_to_expect(page: OpenPage):
 
 def test_the_page_tells_what_a_run_costs(page: OpenPage):
     assert "parameters" in texts(page().markdown)
+
+
+def test_what_is_held_out_is_told_apart_from_probes_of_what_is_trained_on(page: OpenPage):
+    shown = texts(page(preset="comparison-small").markdown)
+    sizes = task_sizes(PRESETS["comparison-small"].config.task)
+    assert f"{sizes.train:,} to train on, {sizes.test:,} held out" in shown
+    assert f"{sizes.probes:,} probes of facts that are trained on" in shown
+    assert "probes of facts" not in texts(page(preset="quick").markdown)
 
 
 def test_a_run_that_could_never_have_its_memory_is_told_before_it_is_launched(page: OpenPage):
@@ -49,7 +58,7 @@ def test_kinds_are_explained_with_their_source(page: OpenPage):
 
 def test_what_was_published_of_an_accelerator_stands_beside_it(page: OpenPage):
     shown = texts(page().caption).replace("\\", "")
-    for setting in settings_of("optimizer", "adamw"):
+    for setting in (*settings_of("optimizer", "adamw"), *settings_of("model", "gpt")):
         assert setting.published in shown
     assert "AdamW with a tuned rate and decay matched or beat it" in shown
 

@@ -7,12 +7,15 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch import Tensor
 from transformers import AutoModelForCausalLM
 
 from data import TaskData, build_task
 from engine.config import RunConfig
+from engine.config.presets import PRESETS
 from engine.errors import LabError, NotPossible
+from engine.interchange import transformers_config
 from engine.models.build import build_model
 from tests.engine.interchange.made import GPT2, Made, make
 
@@ -22,6 +25,9 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "gpt gelu tied": GPT2 | {"model.activation": "gelu", "model.tied": True},
     "gpt relu": GPT2
     | {"model.activation": "relu", "task.format": "eos a o b =", "model.d_mlp": 9},
+    "gpt without attention's biases": GPT2 | {"model.attention_bias": False},
+    "gpt without biases": GPT2
+    | {"model.attention_bias": False, "model.mlp_bias": False, "model.tied": True},
     "llama": SMALL | {"model.kind": "llama", "model.d_mlp": 20, "model.rope_base": 50.0},
     "llama grouped tied": SMALL
     | {"model.kind": "llama", "model.n_kv_heads": 2, "model.tied": True},
@@ -135,6 +141,26 @@ def test_the_average_is_written_where_the_run_is_measured_on_it(tmp_path: Path):
     assert "running average on which the run is measured (`optimizer.ema_decay` 0.9)" in card
 
 
+def test_biases_that_gpt2_has_and_the_network_lacks_are_zero_and_the_card_says_so(tmp_path: Path):
+    for name, settings in (("with", GPT2), ("without", GPT2 | {"model.attention_bias": False})):
+        (tmp_path / name).mkdir()
+        make(tmp_path / name, settings).export(tmp_path / name / "out")
+    found = load_file(tmp_path / "without" / "out" / "model.safetensors")
+    biases = [found[f"transformer.h.1.attn.{part}.bias"] for part in ("c_attn", "c_proj")]
+    assert [len(bias) for bias in biases] == [48, 16]
+    assert not any(bias.any() for bias in biases)
+    assert found["transformer.h.1.mlp.c_fc.bias"].any()
+    said = "biases that the network was trained without are zero"
+    assert said in (tmp_path / "without" / "out" / "README.md").read_text()
+    assert said not in (tmp_path / "with" / "out" / "README.md").read_text()
+
+
+@pytest.mark.parametrize("preset", ["composition-small", "comparison-small"])
+def test_the_small_presets_of_facts_can_be_exported(preset: str):
+    model = PRESETS[preset].config.model
+    assert transformers_config(model, vocab_size=9, length=3)["model_type"] == "gpt2"
+
+
 def test_an_empty_folder_is_filled(tmp_path: Path):
     (tmp_path / "out").mkdir()
     make(tmp_path, GPT2).export(tmp_path / "out")
@@ -157,11 +183,10 @@ def refused(made: Made, out: Path, sentence: str) -> None:
     [
         ({"model.kind": "mlp"}, "(gpt, llama, mamba, mamba2, rwkv4), got mlp"),
         (
-            {"model.norm": "none", "model.attention_bias": False},
-            "needs model.norm=pre, model.attention_bias=true, got norm=none, attention_bias=false",
+            {"model.norm": "none", "model.positions": "none"},
+            "needs model.norm=pre, model.positions=learned, got norm=none, positions=none",
         ),
         ({"model.norm": "post"}, "needs model.norm=pre, got norm=post"),
-        ({"model.mlp_bias": False}, "needs model.mlp_bias=true, got mlp_bias=false"),
         ({"model.positions": "sinusoidal"}, "needs model.positions=learned, got positions=sin"),
     ],
 )

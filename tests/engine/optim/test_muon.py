@@ -8,7 +8,6 @@ from torch import Tensor
 
 from engine.optim import MuonSettings
 from engine.optim.muon import orthogonalised
-from engine.optim.parts import is_matrix
 from tests.engine.optim.driven import LAYOUT, Parameters, ours, reference
 
 STEPS = 20
@@ -98,24 +97,3 @@ def test_each_matrix_of_a_stack_is_orthogonalised_on_its_own(
 
 def test_no_gradient_moves_nothing() -> None:
     assert not orthogonalised(torch.zeros(1, 1, 4, 3), n_steps=5).any()
-
-
-@pytest.mark.parametrize(
-    ("name", "shape", "expected"),
-    [
-        ("transformer.h.0.attn.c_attn.weight", (16, 48), True),
-        ("transformer.h.0.mlp.c_fc.bias", (64,), False),
-        ("transformer.wte.weight", (99, 16), False),
-        ("transformer.wpe.weight", (3, 16), False),
-        ("lm_head.weight", (99, 16), False),
-        ("model.embed_tokens.weight", (99, 16), False),
-        ("backbone.layers.0.mixer.A_log", (32, 16), False),
-        ("backbone.layers.0.mixer.conv1d.weight", (32, 1, 4), False),
-        ("layers.0.gate", (1, 16), False),
-        ("layers.0.weight_hh", (64, 16), True),
-    ],
-)
-def test_matrices_are_told_by_name_and_shape(
-    name: str, shape: tuple[int, ...], *, expected: bool
-) -> None:
-    assert is_matrix(name, shape) is expected

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from data.settings import Settings
+from engine.models.init_scale import InitScale
 
 
 class StackSettings(Settings):
@@ -27,8 +28,7 @@ class StackSettings(Settings):
     """What is added to tell a token its place, beyond what the mixers know of order."""
     tied: bool = False
     """Whether the unembedding is the transposed embedding."""
-    init_scale: Annotated[float, Field(ge=0.01, le=100.0)] = 1.0
-    """Factor on all initial matrices."""
+    init_scale: InitScale = 1.0
 
     @model_validator(mode="after")
     def _heads_share_the_width(self) -> "StackSettings":

@@ -6,8 +6,7 @@ from torch import Tensor
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from engine.models import GPTSettings
-from engine.models.gpt.network import GPT
-from tests.engine.models.agreement import gradient_agrees, logits_agree, relative
+from tests.engine.models.recurrent.parity import compare, ours, stored_once
 
 V, T = 23, 9
 SETTINGS = GPTSettings(
@@ -55,38 +54,21 @@ def tokens(request: pytest.FixtureRequest) -> Tensor:
     return torch.randint(V, (request.param, T), generator=torch.Generator().manual_seed(1))
 
 
-def ours(reference: GPT2LMHeadModel) -> GPT:
-    model = GPT(SETTINGS, vocab_size=V, length=T)
-    model.load_state_dict(reference.state_dict(), strict=True)
-    return model
-
-
-def test_logits_equal_those_of_transformers(reference: GPT2LMHeadModel, tokens: Tensor):
-    expected = reference(tokens).logits
-    found = ours(reference)(tokens, tuple(range(T)))
-    logits_agree("gpt", found, expected)
-
-
-def test_gradients_equal_those_of_transformers(reference: GPT2LMHeadModel, tokens: Tensor):
-    weights = torch.randn(len(tokens), T, V, generator=torch.Generator().manual_seed(2))
-    model = ours(reference)
-    (reference(tokens).logits * weights).sum().backward()
-    (model(tokens, tuple(range(T))) * weights).sum().backward()
-    theirs = dict(reference.named_parameters())
-    for name, parameter in model.named_parameters():
-        gradient_agrees("gpt", name, parameter.grad, theirs[name].grad)
-
-
-def test_attention_equals_that_of_transformers(reference: GPT2LMHeadModel, tokens: Tensor):
-    expected = torch.stack(reference(tokens, output_attentions=True).attentions)
-    torch.testing.assert_close(ours(reference).attention(tokens), expected, rtol=1e-5, atol=1e-6)
+def test_logits_and_gradients_equal_those_of_transformers(
+    reference: GPT2LMHeadModel, tokens: Tensor
+):
+    model = ours(SETTINGS, reference.state_dict(), vocab_size=V, length=T)
+    compare(model, reference(tokens).logits, reference, tokens)
 
 
 def test_the_tied_variant_equals_tied_transformers(reference: GPT2LMHeadModel, tokens: Tensor):
     reference.lm_head.weight = reference.transformer.wte.weight
-    model = GPT(SETTINGS.model_copy(update={"tied": True}), vocab_size=V, length=T)
-    state = reference.state_dict()
-    del state["lm_head.weight"]
-    model.load_state_dict(state, strict=True)
-    expected = reference(tokens).logits
-    assert relative(model(tokens, tuple(range(T))) - expected, expected) < 1e-5
+    tied = SETTINGS.model_copy(update={"tied": True})
+    model = ours(tied, stored_once(reference), vocab_size=V, length=T)
+    compare(model, reference(tokens).logits, reference, tokens)
+
+
+def test_attention_equals_that_of_transformers(reference: GPT2LMHeadModel, tokens: Tensor):
+    expected = torch.stack(reference(tokens, output_attentions=True).attentions)
+    found = ours(SETTINGS, reference.state_dict(), vocab_size=V, length=T).attention(tokens)
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)

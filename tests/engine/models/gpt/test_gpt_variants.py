@@ -5,12 +5,14 @@ from typing import Literal
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from engine.models import GPTSettings
 from engine.models.gpt.network import GPT
-from tests.engine.models.agreement import logits_agree
+from tests.engine.models.agreement import gradients_agree, logits_agree
+from tests.engine.models.recurrent.parity import perturb, rows
 
 
 def made(settings: GPTSettings, *, vocab_size: int, length: int, seed: int = 0) -> GPT:
@@ -43,14 +45,12 @@ def nanda_logits(weights: dict[str, Tensor], tokens: Tensor, *, n_heads: int) ->
 def test_nandas_network_equals_its_description(n_examples: int):
     settings = GPTSettings(d_model=24, n_heads=3, d_mlp=40)
     model = made(settings, vocab_size=12, length=3)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter += 0.1 * torch.randn(
-                parameter.shape, generator=torch.Generator().manual_seed(1)
-            )
-    tokens = torch.randint(12, (n_examples, 3), generator=torch.Generator().manual_seed(2))
-    expected = nanda_logits(model.state_dict(), tokens, n_heads=3)
-    torch.testing.assert_close(model(tokens, (2,))[:, 0], expected, rtol=1e-4, atol=1e-5)
+    perturb(model, scale=0.1)
+    tokens = rows(n_examples, 3, 12)
+    found = model(tokens, (2,))[:, 0]
+    expected = nanda_logits(dict(model.named_parameters()), tokens, n_heads=3)
+    logits_agree("gpt", found, expected)
+    gradients_agree("gpt", model, found, expected)
 
 
 @pytest.mark.parametrize("norm", ["pre", "post"])
@@ -69,31 +69,22 @@ def test_norm_variants_equal_torch_encoder_layers(
         attention_bias=True,
     )
     model = made(settings, vocab_size=V, length=T)
-    generator = torch.Generator().manual_seed(3)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter += 0.1 * torch.randn(parameter.shape, generator=generator)
-    state = model.state_dict()
-    tokens = torch.randint(V, (40, T), generator=generator)
+    perturb(model, scale=0.1)
+    state, tokens = dict(model.named_parameters()), rows(40, T, V)
     x = state["transformer.wte.weight"][tokens] + state["transformer.wpe.weight"]
     for layer in range(settings.n_layers):
-        twin = encoder_layer(
-            settings,
-            {
-                name.removeprefix(f"transformer.h.{layer}."): value
-                for name, value in state.items()
-                if name.startswith(f"transformer.h.{layer}.")
-            },
-        )
-        x = twin(x, src_mask=nn.Transformer.generate_square_subsequent_mask(T), is_causal=True)
+        block = f"transformer.h.{layer}."
+        own = {n.removeprefix(block): p for n, p in state.items() if n.startswith(block)}
+        x = encoder_layer(settings, own, x)
     if norm == "pre":
         x = F.layer_norm(x, (C,), state["transformer.ln_f.weight"], state["transformer.ln_f.bias"])
-    expected = x @ state["lm_head.weight"].T
-    logits_agree("gpt", model(tokens, tuple(range(T))), expected)
+    found, expected = model(tokens, tuple(range(T))), x @ state["lm_head.weight"].T
+    logits_agree("gpt", found, expected)
+    gradients_agree("gpt", model, found, expected)
 
 
-def encoder_layer(settings: GPTSettings, block: dict[str, Tensor]) -> nn.TransformerEncoderLayer:
-    """Torch's own layer with the weights of one of our blocks."""
+def encoder_layer(settings: GPTSettings, block: dict[str, Tensor], x: Tensor) -> Tensor:
+    """What torch's own layer gives with the weights of one of our blocks."""
     twin = nn.TransformerEncoderLayer(
         settings.d_model,
         settings.n_heads,
@@ -103,23 +94,22 @@ def encoder_layer(settings: GPTSettings, block: dict[str, Tensor]) -> nn.Transfo
         norm_first=settings.norm == "pre",
         batch_first=True,
     )
-    twin.load_state_dict(
-        {
-            "self_attn.in_proj_weight": block["attn.c_attn.weight"].T,
-            "self_attn.in_proj_bias": block["attn.c_attn.bias"],
-            "self_attn.out_proj.weight": block["attn.c_proj.weight"].T,
-            "self_attn.out_proj.bias": block["attn.c_proj.bias"],
-            "linear1.weight": block["mlp.c_fc.weight"].T,
-            "linear1.bias": block["mlp.c_fc.bias"],
-            "linear2.weight": block["mlp.c_proj.weight"].T,
-            "linear2.bias": block["mlp.c_proj.bias"],
-            "norm1.weight": block["ln_1.weight"],
-            "norm1.bias": block["ln_1.bias"],
-            "norm2.weight": block["ln_2.weight"],
-            "norm2.bias": block["ln_2.bias"],
-        }
-    )
-    return twin
+    weights = {
+        "self_attn.in_proj_weight": block["attn.c_attn.weight"].T,
+        "self_attn.in_proj_bias": block["attn.c_attn.bias"],
+        "self_attn.out_proj.weight": block["attn.c_proj.weight"].T,
+        "self_attn.out_proj.bias": block["attn.c_proj.bias"],
+        "linear1.weight": block["mlp.c_fc.weight"].T,
+        "linear1.bias": block["mlp.c_fc.bias"],
+        "linear2.weight": block["mlp.c_proj.weight"].T,
+        "linear2.bias": block["mlp.c_proj.bias"],
+        "norm1.weight": block["ln_1.weight"],
+        "norm1.bias": block["ln_1.bias"],
+        "norm2.weight": block["ln_2.weight"],
+        "norm2.bias": block["ln_2.bias"],
+    }
+    past = nn.Transformer.generate_square_subsequent_mask(x.shape[1])
+    return functional_call(twin, weights, (x, past), {"is_causal": True}, strict=True)
 
 
 def test_nandas_network_has_226816_parameters():

@@ -1,17 +1,15 @@
 """Whether the network is LLaMA, as `transformers` computes it."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
-from torch.utils.flop_counter import FlopCounterMode
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from engine.models import LlamaSettings
 from engine.models.llama.network import Llama
-from tests.engine.models.agreement import gradient_agrees, logits_agree, relative
+from tests.engine.models.recurrent.parity import compare, counted_flops, ours, stored_once
 
 V, T = 23, 9
 SETTINGS = {
@@ -58,54 +56,29 @@ def tokens(request: pytest.FixtureRequest) -> Tensor:
     return torch.randint(V, (request.param, T), generator=torch.Generator().manual_seed(1))
 
 
-def ours(settings: LlamaSettings, state: Mapping[str, Tensor]) -> Llama:
-    model = Llama(settings, vocab_size=V, length=T)
-    model.load_state_dict(state, strict=True)
-    return model
-
-
-def test_logits_equal_those_of_transformers(settings: LlamaSettings, tokens: Tensor):
+def test_logits_and_gradients_equal_those_of_transformers(settings: LlamaSettings, tokens: Tensor):
     reference = perturbed(settings)
-    expected = reference(tokens).logits
-    found = ours(settings, reference.state_dict())(tokens, tuple(range(T)))
-    logits_agree("llama", found, expected)
+    model = ours(settings, reference.state_dict(), vocab_size=V, length=T)
+    compare(model, reference(tokens).logits, reference, tokens)
 
 
-def test_gradients_equal_those_of_transformers(settings: LlamaSettings, tokens: Tensor):
-    reference = perturbed(settings)
-    model = ours(settings, reference.state_dict())
-    weights = torch.randn(len(tokens), T, V, generator=torch.Generator().manual_seed(2))
-    (reference(tokens).logits * weights).sum().backward()
-    (model(tokens, tuple(range(T))) * weights).sum().backward()
-    theirs = dict(reference.named_parameters())
-    for name, parameter in model.named_parameters():
-        gradient_agrees("llama", name, parameter.grad, theirs[name].grad)
+def test_the_tied_variant_equals_tied_transformers(settings: LlamaSettings, tokens: Tensor):
+    reference = perturbed(settings, tied=True)
+    tied = settings.model_copy(update={"tied": True})
+    model = ours(tied, stored_once(reference), vocab_size=V, length=T)
+    compare(model, reference(tokens).logits, reference, tokens)
 
 
 def test_attention_equals_that_of_transformers(settings: LlamaSettings, tokens: Tensor):
     reference = perturbed(settings)
     expected = torch.stack(reference(tokens, output_attentions=True).attentions)
-    found = ours(settings, reference.state_dict()).attention(tokens)
+    found = ours(settings, reference.state_dict(), vocab_size=V, length=T).attention(tokens)
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)
 
 
-def test_the_tied_variant_equals_tied_transformers(settings: LlamaSettings, tokens: Tensor):
-    reference = perturbed(settings, tied=True)
-    state = reference.state_dict()
-    del state["lm_head.weight"]
-    model = ours(settings.model_copy(update={"tied": True}), state)
-    expected = reference(tokens).logits
-    assert relative(model(tokens, tuple(range(T))) - expected, expected) < 1e-5
-
-
 def test_flops_are_those_of_one_more_example(settings: LlamaSettings):
-    model, read, counted = ours(settings, perturbed(settings).state_dict()), (2, 4), list[int]()
-    for n_examples in (100, 101):
-        tokens = torch.randint(V, (n_examples, T), generator=torch.Generator().manual_seed(1))
-        with FlopCounterMode(display=False) as counter:
-            model(tokens, read).sum().backward()
-        counted.append(counter.get_total_flops())
-    assert settings.flops_per_example(V, T, 2) == counted[1] - counted[0]
+    counted = counted_flops(settings, vocab_size=V, length=T, read=(2, 4))
+    assert settings.flops_per_example(V, T, 2) == counted
 
 
 def test_a_start_has_unit_gains_and_the_set_spread():

@@ -5,14 +5,20 @@ import torch
 from transformers import MambaConfig, MambaForCausalLM
 
 from engine.models import MambaSettings
-from tests.engine.models.recurrent.parity import compare, counted_flops, ours, perturb, rows
+from tests.engine.models.recurrent.parity import (
+    compare,
+    counted_flops,
+    ours,
+    perturb,
+    rows,
+    stored_once,
+)
 
 V = 23
 SETTINGS = MambaSettings(n_layers=2, d_model=24, d_state=8)
 
 
-@pytest.fixture
-def reference() -> MambaForCausalLM:
+def reference(*, tied: bool) -> MambaForCausalLM:
     torch.manual_seed(0)
     config = MambaConfig(
         vocab_size=V,
@@ -21,20 +27,20 @@ def reference() -> MambaForCausalLM:
         state_size=SETTINGS.d_state,
         use_mambapy=False,
         use_associative_scan=False,
-        tie_word_embeddings=False,
+        tie_word_embeddings=tied,
     )
     model = MambaForCausalLM(config)
     perturb(model)
     return model
 
 
+@pytest.mark.parametrize("tied", [False, True])
 @pytest.mark.parametrize(("n_examples", "T"), [(6, 11), (40, 11), (6, 2)])
-def test_logits_and_gradients_equal_those_of_transformers(
-    reference: MambaForCausalLM, n_examples: int, T: int
-):
-    tokens = rows(n_examples, T, V)
-    model = ours(SETTINGS, reference.state_dict(), vocab_size=V, length=T)
-    compare(model, reference(tokens).logits, reference, tokens)
+def test_logits_and_gradients_equal_those_of_transformers(n_examples: int, T: int, *, tied: bool):
+    theirs, tokens = reference(tied=tied), rows(n_examples, T, V)
+    settings = SETTINGS.model_copy(update={"tied": tied})
+    model = ours(settings, stored_once(theirs), vocab_size=V, length=T)
+    compare(model, theirs(tokens).logits, theirs, tokens)
 
 
 @pytest.mark.parametrize("n_layers", [1, 3])

@@ -5,7 +5,14 @@ import torch
 from transformers import Mamba2Config, Mamba2ForCausalLM
 
 from engine.models import Mamba2Settings
-from tests.engine.models.recurrent.parity import compare, counted_flops, ours, perturb, rows
+from tests.engine.models.recurrent.parity import (
+    compare,
+    counted_flops,
+    ours,
+    perturb,
+    rows,
+    stored_once,
+)
 
 V = 23
 
@@ -21,7 +28,7 @@ def reference(settings: Mamba2Settings, length: int) -> Mamba2ForCausalLM:
         head_dim=settings.d_inner // settings.n_heads,
         n_groups=settings.n_groups,
         chunk_size=length,
-        tie_word_embeddings=False,
+        tie_word_embeddings=settings.tied,
         pad_token_id=0,
         bos_token_id=0,
         eos_token_id=0,
@@ -31,12 +38,16 @@ def reference(settings: Mamba2Settings, length: int) -> Mamba2ForCausalLM:
     return model
 
 
-@pytest.mark.parametrize("n_groups", [1, 2])
+@pytest.mark.parametrize(("n_groups", "tied"), [(1, False), (2, False), (2, True)])
 @pytest.mark.parametrize(("n_examples", "T"), [(6, 11), (40, 11), (6, 64), (6, 3)])
-def test_logits_and_gradients_equal_those_of_transformers(n_groups: int, n_examples: int, T: int):
-    settings = Mamba2Settings(n_layers=2, d_model=24, n_heads=4, d_state=8, n_groups=n_groups)
+def test_logits_and_gradients_equal_those_of_transformers(
+    n_groups: int, n_examples: int, T: int, *, tied: bool
+):
+    settings = Mamba2Settings(
+        n_layers=2, d_model=24, n_heads=4, d_state=8, n_groups=n_groups, tied=tied
+    )
     theirs, tokens = reference(settings, T), rows(n_examples, T, V)
-    model = ours(settings, theirs.state_dict(), vocab_size=V, length=T)
+    model = ours(settings, stored_once(theirs), vocab_size=V, length=T)
     compare(model, theirs(tokens).logits, theirs, tokens)
 
 

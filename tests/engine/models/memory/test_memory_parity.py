@@ -8,9 +8,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from engine.models import MemorySettings
 from engine.models.memory.network import Memory
 from engine.models.memory.product_keys import ProductKeys
-from tests.engine.models.agreement import gradient_agrees, gradients_agree, logits_agree
+from tests.engine.models.agreement import gradients_agree, logits_agree
 from tests.engine.models.memory.variants import SETTINGS
-from tests.engine.models.x_transformers_twin import as_ours, twin
+from tests.engine.models.x_transformers_twin import logits_from, twin
 
 V, T = 23, 7
 EVERYWHERE = tuple(range(T))
@@ -59,23 +59,9 @@ def test_memories_before_the_row_equal_those_of_x_transformers(
             n_memory_tokens=n_tokens,
         )
     )
-    model.load_state_dict(as_ours(theirs, 16), strict=True)
-    logits, expected = model(tokens, EVERYWHERE), theirs(tokens)
-    logits_agree("memory", logits, expected)  # their softmax is taken in float32
-    weights = torch.randn(logits.shape, generator=torch.Generator().manual_seed(2))
-    (logits * weights).sum().backward()
-    (expected * weights).sum().backward()
-    for parameter in theirs.parameters():
-        parameter.data = parameter.grad
-    found = dict(model.named_parameters())
-    wanted = as_ours(theirs, 16)
-    checked = 0
-    for name, parameter in found.items():
-        if ".ln_" in name or name == "transformer.wpe.weight":
-            continue  # stored otherwise: the map of values is not that of gradients
-        gradient_agrees("memory", name, parameter.grad, wanted[name])
-        checked += 1
-    assert checked >= 14
+    found, expected = logits_from(theirs, model, tokens), theirs(tokens)
+    logits_agree("memory", found, expected)  # their softmax is taken in float32
+    gradients_agree("memory", theirs, found, expected)
 
 
 def test_layers_add_the_memory_mlp_of_their_number_modulo_half_the_depth(tokens: Tensor):

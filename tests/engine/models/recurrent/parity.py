@@ -24,6 +24,11 @@ def rows(n_examples: int, length: int, vocab_size: int) -> Tensor:
     return torch.randint(vocab_size, (n_examples, length), generator=generator)
 
 
+def stored_once(model: nn.Module) -> dict[str, Tensor]:
+    """Weights by name, those that are tied under their first name alone."""
+    return {name: parameter.detach() for name, parameter in model.named_parameters()}
+
+
 def ours(settings: Any, state: Mapping[str, Tensor], *, vocab_size: int, length: int) -> Any:
     """Our network with the weights of the other, every name used."""
     model = build_model(settings, vocab_size=vocab_size, length=length)

@@ -10,7 +10,7 @@ from engine.models.gpt.network import GPT
 from engine.models.universal.network import Universal
 from tests.engine.models.agreement import gradient_agrees, gradients_agree, logits_agree
 from tests.engine.models.universal.variants import SETTINGS
-from tests.engine.models.x_transformers_twin import as_ours, twin
+from tests.engine.models.x_transformers_twin import logits_from, twin
 
 V, T = 23, 7
 EVERYWHERE = tuple(range(T))
@@ -138,9 +138,9 @@ def test_one_looped_layer_equals_x_transformers_tied_layers(tokens: Tensor):
         vocab_size=V, length=T, dim=16, depth=3, heads=2, attn_dim_head=8, weight_tie_layers=True
     )
     model = made(settings)
-    model.load_state_dict(as_ours(theirs, 16))
-    expected = theirs(tokens)
-    logits_agree("universal", model(tokens, EVERYWHERE), expected)  # in float32 there
+    found, expected = logits_from(theirs, model, tokens), theirs(tokens)
+    logits_agree("universal", found, expected)  # their softmax is taken in float32
+    gradients_agree("universal", theirs, found, expected)
 
 
 @pytest.mark.parametrize("settings", SETTINGS.values(), ids=list(SETTINGS))
