@@ -1,6 +1,6 @@
 """Which rows of a finite table are trained on, where a share of it is."""
 
-from math import ceil
+from math import ceil, floor
 
 import numpy as np
 from jaxtyping import Int64
@@ -22,6 +22,11 @@ def check_fraction(n: int, fraction: float, *, rows: str) -> None:
     Raises:
         ValueError: none of the `n` rows is trained on, or all are.
     """
+    if n < 2:
+        raise ValueError(
+            f"train_fraction needs at least two {rows}, one to train on and one for the test "
+            f"split, got {n}; give more {rows}"
+        )
     if n_shown(n, fraction) == 0:
         raise ValueError(
             f"train_fraction must leave at least one of {n:,} {rows} to train on, got "
@@ -30,7 +35,7 @@ def check_fraction(n: int, fraction: float, *, rows: str) -> None:
     if n_shown(n, fraction) == n:
         raise ValueError(
             f"train_fraction must leave at least one of {n:,} {rows} for the test split, "
-            f"got {fraction:g}; give less"
+            f"got {fraction:g}; give at most {floor(1000 * (n - 1) / n) / 1000:g}"
         )
 
 

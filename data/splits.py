@@ -12,6 +12,11 @@ def some(rng: np.random.Generator, rows: Split, most: int) -> Split:
     return Split(rows.tokens[chosen], rows.targets[chosen])
 
 
+def at_most(most: int, *pools: int) -> int:
+    """How many rows `some` gives of all pools together."""
+    return sum(min(most, pool) for pool in pools)
+
+
 def joined(rng: np.random.Generator, *parts: Split) -> Split:
     """All rows of some splits, in random order."""
     order = rng.permutation(sum(map(len, parts)))

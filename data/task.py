@@ -78,7 +78,7 @@ class TaskSizes:
     """What building a task will give, known without building it: for forms and cost estimates."""
 
     examples: int
-    """Examples over all splits."""
+    """Rows that are trained on or held out."""
 
     train: int
     test: int
@@ -97,6 +97,9 @@ class TaskSizes:
 
     chance: float
     """Accuracy of a uniform guess over the answers that occur."""
+
+    probes: int = 0
+    """Rows that ask again for facts that are trained on, beside those that are held out."""
 
     largest_phi: float | None = None
     """The most inferred facts for each atomic one that can be trained on; None without phi."""

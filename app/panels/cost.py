@@ -15,9 +15,11 @@ def cost(lab: Lab, config: RunConfig, seeds: int) -> bool:
         st.error(plain(error), icon=":material/error:")
         return False
     rate, seconds = predicted["steps_per_second"], predicted["seconds"]
+    probes = predicted.get("probes")
     lines = [
         f"**{count(predicted.get('examples'))}** examples: "
-        f"{count(predicted.get('train'))} to train on, {count(predicted.get('test'))} held out",
+        f"{count(predicted.get('train'))} to train on, {count(predicted.get('test'))} held out"
+        + (f", and {count(probes)} probes of facts that are trained on" if probes else ""),
         f"**{count(predicted.get('parameters'))}** parameters, "
         f"about {size(predicted.get('memory_bytes'))} of memory, "
         f"{predicted.get('flops_per_step', 0) / 1e9:.3g} GFLOP a step",

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from data.bounds import least, way_out
 from data.settings import Settings
 
 MAX_TRAIN = 10_000_000
@@ -41,18 +42,20 @@ class ComparisonSettings(Settings):
 
     @model_validator(mode="after")
     def _the_splits_have_examples(self) -> "ComparisonSettings":
-        n, held = n_ood(self), self.holdout_share * n_compared(self)
-        if n < 2 or n_compared_ood(self) < _FEWEST_HELD_OUT:
+        otherwise = "raise n_entities or n_attributes"
+        if not _leaves_ood(self):
+            share = least(self, "ood_share", _leaves_ood)
             raise ValueError(
                 f"ood_share must leave at least {_FEWEST_HELD_OUT} comparisons out of "
                 f"distribution, got {self.ood_share:g} ({n_compared_ood(self)} comparisons); "
-                "raise ood_share, n_entities or n_attributes"
+                f"{way_out('least', share, otherwise)}"
             )
-        if held < _FEWEST_HELD_OUT:
+        if not _holds_out(self):
+            share = least(self, "holdout_share", _holds_out)
             raise ValueError(
                 f"holdout_share must keep at least {_FEWEST_HELD_OUT} comparisons for testing, "
-                f"got {self.holdout_share:g} (about {held:.1f}); "
-                "raise holdout_share, n_entities or n_attributes"
+                f"got {self.holdout_share:g} (about {expected_held_out(self):.1f}); "
+                f"{way_out('least', share, otherwise)}"
             )
         return self
 
@@ -91,6 +94,19 @@ def n_compared(settings: ComparisonSettings) -> int:
 def n_compared_ood(settings: ComparisonSettings) -> int:
     """How many comparisons are of two entities out of distribution, in both orders."""
     return settings.n_attributes * n_ood(settings) * (n_ood(settings) - 1)
+
+
+def expected_held_out(settings: ComparisonSettings) -> float:
+    """How many comparisons are expected to be kept for testing."""
+    return settings.holdout_share * n_compared(settings)
+
+
+def _leaves_ood(settings: ComparisonSettings) -> bool:
+    return n_compared_ood(settings) >= _FEWEST_HELD_OUT
+
+
+def _holds_out(settings: ComparisonSettings) -> bool:
+    return expected_held_out(settings) >= _FEWEST_HELD_OUT
 
 
 def n_train_inferred(settings: ComparisonSettings) -> int:

@@ -30,9 +30,9 @@ from data.comparison.knowledge import (
 )
 from data.comparison.settings import (
     ComparisonSettings,
+    expected_held_out,
     largest_phi,
     n_atomic_id,
-    n_compared,
     n_compared_ood,
     n_ood,
     n_train,
@@ -42,7 +42,7 @@ from data.comparison.vocabulary import Vocabulary
 from data.errors import DrawError
 from data.guessing import guessing
 from data.sampling import distinct
-from data.splits import joined, some
+from data.splits import at_most, joined, some
 from data.task import IGNORED, Split, TaskData, TaskSizes
 
 READ_AT = (1, 4)
@@ -93,9 +93,9 @@ def positions(_: ComparisonSettings) -> tuple[str, ...]:
 
 def sizes(settings: ComparisonSettings) -> TaskSizes:
     """What `build` will deliver; chance decides how many pairs there are to test."""
-    pools = [round(settings.holdout_share * n_compared(settings)), n_compared_ood(settings)]
-    pools += [n_atomic_id(settings), settings.n_attributes * n_ood(settings)]
-    test = sum(min(settings.probes, pool) for pool in pools)
+    held_out = round(expected_held_out(settings))
+    test = at_most(settings.probes, held_out, n_compared_ood(settings))
+    unseen = settings.n_attributes * n_ood(settings)
     vocabulary = _vocabulary(settings)
     return TaskSizes(
         examples=n_train(settings) + test,
@@ -106,6 +106,7 @@ def sizes(settings: ComparisonSettings) -> TaskSizes:
         n_classes=vocabulary.n_classes,
         n_read=len(READ_AT),
         chance=1 / 3,
+        probes=at_most(settings.probes, n_atomic_id(settings), unseen),
         largest_phi=largest_phi(settings),
     )
 

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from data.bounds import least, way_out
 from data.settings import Settings
 
 MAX_TRAIN = 10_000_000
@@ -83,19 +84,25 @@ class GraphSettings(Settings):
                 f"phi must be at most {largest:g} with out_degree {self.out_degree} and hops "
                 f"{self.hops}, got {self.phi:g}; lower phi or raise out_degree"
             )
-        ood = expected_inferred(self, ood=True)
-        if ood < _FEWEST_HELD_OUT:
+        return self
+
+    @model_validator(mode="after")
+    def _facts_are_held_out(self) -> "GraphSettings":
+        otherwise = "raise n_entities or out_degree"
+        if not _leaves_ood(self):
+            share = least(self, "ood_share", _leaves_ood)
             raise ValueError(
                 f"ood_share must leave at least {_FEWEST_HELD_OUT} inferred facts out of "
-                f"distribution, got {self.ood_share:g} (about {ood:.1f} facts); "
-                "raise ood_share, n_entities or out_degree"
+                f"distribution, got {self.ood_share:g} (about "
+                f"{expected_inferred(self, ood=True):.1f} facts); "
+                f"{way_out('least', share, otherwise)}"
             )
-        held = self.holdout_share * expected_inferred(self, ood=False)
-        if held < _FEWEST_HELD_OUT:
+        if not _holds_out(self):
+            share = least(self, "holdout_share", _holds_out)
             raise ValueError(
                 f"holdout_share must keep at least {_FEWEST_HELD_OUT} inferred facts for testing, "
-                f"got {self.holdout_share:g} (about {held:.1f} facts); "
-                "raise holdout_share, n_entities or out_degree"
+                f"got {self.holdout_share:g} (about {expected_held_out(self):.1f} facts); "
+                f"{way_out('least', share, otherwise)}"
             )
         return self
 
@@ -140,6 +147,19 @@ def expected_inferred(settings: GraphSettings, *, ood: bool) -> float:
     first = n_ood(settings) if ood else n_atomic(settings) - n_ood(settings)
     share = settings.ood_share if ood else 1 - settings.ood_share
     return first * (settings.out_degree * share) ** (settings.hops - 1)
+
+
+def expected_held_out(settings: GraphSettings) -> float:
+    """How many in-distribution inferred facts are expected to be kept for testing."""
+    return settings.holdout_share * expected_inferred(settings, ood=False)
+
+
+def _leaves_ood(settings: GraphSettings) -> bool:
+    return expected_inferred(settings, ood=True) >= _FEWEST_HELD_OUT
+
+
+def _holds_out(settings: GraphSettings) -> bool:
+    return expected_held_out(settings) >= _FEWEST_HELD_OUT
 
 
 def largest_phi(settings: GraphSettings) -> float:

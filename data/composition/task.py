@@ -18,6 +18,7 @@ from data.composition.augmentation import augmentation, expected_augmentation
 from data.composition.graph import Graph, Paths, draw_graph
 from data.composition.settings import (
     GraphSettings,
+    expected_held_out,
     expected_inferred,
     largest_phi,
     n_atomic,
@@ -38,7 +39,7 @@ from data.composition.tokens import (
 from data.errors import DrawError
 from data.guessing import guessing
 from data.sampling import distinct
-from data.splits import joined, some
+from data.splits import at_most, joined, some
 from data.task import IGNORED, Split, TaskData, TaskSizes
 
 Places = Int64[np.ndarray, " N"]
@@ -83,10 +84,9 @@ def positions(settings: GraphSettings) -> tuple[str, ...]:
 
 def sizes(settings: GraphSettings) -> TaskSizes:
     """What `build` will deliver; the graph decides how many inferred facts there are to test."""
-    held_out = round(settings.holdout_share * expected_inferred(settings, ood=False))
-    pools = [held_out, round(expected_inferred(settings, ood=True))]
-    pools += [n_atomic(settings) - n_ood(settings), n_ood(settings)]
-    test = sum(min(settings.probes, pool) for pool in pools)
+    held_out = round(expected_held_out(settings))
+    test = at_most(settings.probes, held_out, round(expected_inferred(settings, ood=True)))
+    known = n_atomic(settings) - n_ood(settings)
     answers = settings.n_entities if settings.tokens_per_entity == 1 else settings.n_names
     train = n_train(settings) + expected_augmentation(settings)
     return TaskSizes(
@@ -98,6 +98,7 @@ def sizes(settings: GraphSettings) -> TaskSizes:
         n_classes=n_classes(settings),
         n_read=len(read_at(settings)),
         chance=1 / answers,
+        probes=at_most(settings.probes, known, n_ood(settings)),
         largest_phi=largest_phi(settings),
     )
 

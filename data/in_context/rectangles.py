@@ -6,14 +6,27 @@ A task is written as the number a·p + b. A rectangle has the corners (a, b), (a
 Source: He, Doshi, Das & Gromov 2024, section 3 (the rectangular rule).
 """
 
+from math import isqrt
+
 import numpy as np
 from jaxtyping import Int64
+
+
+def most_rectangles(p: int) -> int:
+    """How many rectangles without a common corner there are room for, however they are drawn.
+
+    More than p (1 + √(4p − 3)) / 2 tasks left free always hold one more.
+
+    Source: Reiman 1958, "Über ein Problem von K. Zarankiewicz".
+    """
+    without = (p + isqrt(p * p * (4 * p - 3))) // 2
+    return (p * p - without - 1) // 4 + 1
 
 
 def seen_tasks(n_rectangles: int, *, p: int, rng: np.random.Generator) -> Int64[np.ndarray, " N"]:
     """The 4·`n_rectangles` tasks of rectangles without a common corner, four after four.
 
-    Needs 4·`n_rectangles` ≤ p²/2: half of all tasks left free always hold one more rectangle.
+    Needs `n_rectangles` ≤ `most_rectangles(p)`, else it may never end.
     """
     free = np.ones((p, p), dtype=bool)
     tasks: list[int] = []

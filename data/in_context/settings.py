@@ -4,7 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from data.bounds import least, most, way_out
 from data.fraction import n_shown
+from data.in_context.rectangles import most_rectangles
 from data.settings import Settings
 
 
@@ -28,7 +30,10 @@ class InContextSettings(Settings):
     0 asks for all, as the paper's loss does; accuracy then cannot reach 1 on unmemorised rows.
     """
     n_rectangles: Annotated[int, Field(ge=1, le=1024)] = 16
-    """Rectangles of four tasks (a, b), (a, y), (x, b), (x, y) that are trained on."""
+    """Rectangles of four tasks (a, b), (a, y), (x, b), (x, y) that are trained on.
+
+    No two share a task; the paper has 2 to 128 of them at p = 29.
+    """
     train_fraction: Annotated[float, Field(ge=0.05, le=0.95)] = 0.8
     """The share of all inputs (x, y) that occurs in training rows; the same for every task."""
     train_size: Annotated[int, Field(ge=1, le=200_000)] = 20_000
@@ -47,11 +52,12 @@ class InContextSettings(Settings):
 
     @model_validator(mode="after")
     def _rectangles_leave_unseen_tasks(self) -> "InContextSettings":
-        most = self.p**2 // 8
-        if self.n_rectangles > most:
+        room = most_rectangles(self.p)
+        if self.n_rectangles > room:
             raise ValueError(
-                f"n_rectangles must be at most {most}, half of the {self.p**2:,} tasks of "
-                f"p = {self.p}, got {self.n_rectangles}; give fewer rectangles or a larger p"
+                f"n_rectangles must be at most {room:,}, for which the {self.p**2:,} tasks of p = "
+                f"{self.p} always have room, got {self.n_rectangles:,}; "
+                "give fewer rectangles or a larger p"
             )
         return self
 
@@ -62,9 +68,20 @@ class InContextSettings(Settings):
             raise ValueError(
                 f"train_fraction must leave at least n_shots = {self.n_shots} different inputs on "
                 f"either side, got {self.train_fraction:g}, which leaves {train:,} to train on "
-                f"and {test:,} to test on; give fewer shots or a larger p"
+                f"and {test:,} to test on; {_way_out(self)}"
             )
         return self
+
+
+def _way_out(settings: InContextSettings) -> str:
+    """What ends a refusal of a share of inputs that leaves too few on one side."""
+    low = least(settings, "train_fraction", lambda other: n_inputs(other)[0] >= other.n_shots)
+    high = most(settings, "train_fraction", lambda other: n_inputs(other)[1] >= other.n_shots)
+    otherwise = "give fewer shots or a larger p"
+    if low is None or high is None or low > high:
+        return otherwise
+    side, bound = ("least", low) if settings.train_fraction < low else ("most", high)
+    return way_out(side, bound, otherwise)
 
 
 def n_inputs(settings: InContextSettings) -> tuple[int, int]:

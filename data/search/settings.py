@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from data.bounds import least, most, way_out
 from data.settings import Settings
 
 MAX_TRAIN = 10_000_000
@@ -31,8 +32,11 @@ class SearchSettings(Settings):
     """The share of comparisons with at least one known entity that is trained on."""
     holdout_share: Annotated[float, Field(ge=0.001, le=0.5)] = 0.1
     """The share of pairs of known entities that is kept for testing, in both orders."""
-    hard_per_label: Annotated[int, Field(ge=1, le=10_000)] = 50
-    """Hard queries for each of <, = and >; fewer where the rarest label has fewer."""
+    hard_per_label: Annotated[int, Field(ge=1, le=10_000)] = 20
+    """Hard queries for each of <, = and >, at most as many as the draw has of the rarest.
+
+    The paper asks 50, which 46 of 60 seeds draw at the other defaults; all draw at least 26.
+    """
     probes: Annotated[int, Field(ge=20, le=100_000)] = 3000
     """The most rows of every other held-out split."""
     labels: Literal["attribute", "shared"] = "attribute"
@@ -40,25 +44,31 @@ class SearchSettings(Settings):
 
     @model_validator(mode="after")
     def _the_splits_have_examples(self) -> "SearchSettings":
-        n, held = n_ood(self), self.holdout_share * n_compared(self)
-        unseen = self.n_attributes * n * (n - 1)
-        if unseen < _FEWEST_HELD_OUT:
+        otherwise = "raise n_entities or n_attributes"
+        if not _leaves_unknown(self):
+            share = least(self, "ood_share", _leaves_unknown)
             raise ValueError(
                 f"ood_share must leave at least {_FEWEST_HELD_OUT} comparisons of unknown "
-                f"entities, got {self.ood_share:g} ({unseen} comparisons); "
-                "raise ood_share, n_entities or n_attributes"
+                f"entities, got {self.ood_share:g} ({n_compared_ood(self)} comparisons); "
+                f"{way_out('least', share, otherwise)}"
             )
-        if held < _FEWEST_HELD_OUT:
+        if not _holds_out(self):
+            share = least(self, "holdout_share", _holds_out)
             raise ValueError(
                 f"holdout_share must keep at least {_FEWEST_HELD_OUT} comparisons for testing, "
-                f"got {self.holdout_share:g} (about {held:.1f}); "
-                "raise holdout_share, n_entities or n_attributes"
+                f"got {self.holdout_share:g} (about {expected_held_out(self):.1f}); "
+                f"{way_out('least', share, otherwise)}"
             )
-        if n_train(self) > MAX_TRAIN:
+        return self
+
+    @model_validator(mode="after")
+    def _the_rows_can_be_held(self) -> "SearchSettings":
+        if not _can_be_held(self):
+            share = most(self, "shown_share", _can_be_held)
             raise ValueError(
                 f"shown_share must leave at most {MAX_TRAIN:,} training rows, got "
                 f"{self.shown_share:g} ({n_train(self):,} rows); "
-                "lower shown_share, n_entities or n_attributes"
+                f"{way_out('most', share, 'lower n_entities or n_attributes')}"
             )
         return self
 
@@ -76,6 +86,28 @@ def n_atomic_id(settings: SearchSettings) -> int:
 def n_compared(settings: SearchSettings) -> int:
     """How many comparisons are of two known entities, in both orders."""
     return n_atomic_id(settings) * (settings.n_entities - n_ood(settings) - 1)
+
+
+def n_compared_ood(settings: SearchSettings) -> int:
+    """How many comparisons are of two unknown entities, in both orders."""
+    return settings.n_attributes * n_ood(settings) * (n_ood(settings) - 1)
+
+
+def expected_held_out(settings: SearchSettings) -> float:
+    """How many comparisons of known entities are expected to be kept for testing."""
+    return settings.holdout_share * n_compared(settings)
+
+
+def _leaves_unknown(settings: SearchSettings) -> bool:
+    return n_compared_ood(settings) >= _FEWEST_HELD_OUT
+
+
+def _holds_out(settings: SearchSettings) -> bool:
+    return expected_held_out(settings) >= _FEWEST_HELD_OUT
+
+
+def _can_be_held(settings: SearchSettings) -> bool:
+    return n_train(settings) <= MAX_TRAIN
 
 
 def n_trained_known(settings: SearchSettings) -> int:

@@ -34,14 +34,15 @@ from data.sampling import distinct
 from data.search.derivable import Queries, derive
 from data.search.settings import (
     SearchSettings,
+    expected_held_out,
     n_atomic_id,
-    n_compared,
+    n_compared_ood,
     n_ood,
     n_train,
     n_trained_known,
     n_trained_mixed,
 )
-from data.splits import joined, some
+from data.splits import at_most, joined, some
 from data.task import IGNORED, Split, TaskData, TaskSizes
 
 READ_AT = (4, 5)
@@ -51,7 +52,8 @@ def build(settings: SearchSettings, *, seed: int) -> TaskData:
     """Draws values and comparisons of the seed; every split is in random order.
 
     Raises:
-        DrawError: if too few comparisons are left to train on, or a label has no hard query.
+        DrawError: if too few comparisons are left to train on, or a label has too few hard
+            queries.
     """
     knowledge = draw_knowledge(
         n_entities=settings.n_entities,
@@ -93,11 +95,11 @@ def positions(_: SearchSettings) -> tuple[str, ...]:
 
 
 def sizes(settings: SearchSettings) -> TaskSizes:
-    """What `build` will deliver; the draw decides how many queries are hard and easy."""
-    unseen = settings.n_attributes * n_ood(settings) * (n_ood(settings) - 1)
-    pools = [round(settings.holdout_share * n_compared(settings)), unseen]
-    pools += [n_atomic_id(settings), settings.n_attributes * n_ood(settings)]
-    test = sum(min(settings.probes, pool) for pool in pools) + 3 * settings.hard_per_label
+    """What `build` will deliver; of easy queries, which the draw decides, at most so many."""
+    hidden, queries = settings.n_attributes * n_ood(settings), n_compared_ood(settings)
+    hard = min(3 * settings.hard_per_label, queries)
+    held_out = round(expected_held_out(settings))
+    test = hard + at_most(settings.probes, held_out, queries - hard, hidden)
     vocabulary = _vocabulary(settings)
     return TaskSizes(
         examples=n_train(settings) + test,
@@ -108,6 +110,7 @@ def sizes(settings: SearchSettings) -> TaskSizes:
         n_classes=vocabulary.n_classes,
         n_read=len(READ_AT),
         chance=1 / 3,
+        probes=at_most(settings.probes, n_atomic_id(settings)),
     )
 
 
@@ -150,13 +153,18 @@ def _balanced(
     """Equally many hard queries of each label, in random order."""
     comparison = knowledge.comparison(queries.hard)
     by_label = [np.flatnonzero(comparison == label) for label in range(3)]
-    n = min(settings.hard_per_label, *map(len, by_label))
-    if not n:
+    n, most = settings.hard_per_label, min(map(len, by_label))
+    if not most:
         all_easy = 2 * len(queries.easy) > n_items(knowledge.unseen)
         raise DrawError(
             f"seed {seed} draws no hard query for one of <, = and >; "
             f"{'lower' if all_easy else 'raise'} shown_share (now {settings.shown_share:g}), "
             "raise n_attributes or take another seed"
+        )
+    if n > most:
+        raise DrawError(
+            f"hard_per_label must be at most {most:,} in what seed {seed} draws, the hard queries "
+            f"of its rarest label, got {n:,}; lower it, raise n_attributes or take another seed"
         )
     chosen = np.concatenate([places[distinct(rng, len(places), n)] for places in by_label])
     return queries.hard[rng.permutation(chosen)]

@@ -1,5 +1,6 @@
 """How many new facts are taught, and how much of the old training is repeated with them."""
 
+from math import ceil
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -47,12 +48,19 @@ class TransferSettings(GraphSettings):
                 f"{self.n_retained:,}; lower n_retained or raise phi"
             )
         if expected_mixed(self) < _FEWEST_HELD_OUT:
+            least = ceil(_FEWEST_HELD_OUT * self.n_retained / expected_mixed(self) - 1e-9)
             raise ValueError(
                 f"n_retained must keep facts that compose with new ones at least "
                 f"{_FEWEST_HELD_OUT} times, got {self.n_retained:,} (about "
-                f"{expected_mixed(self):.1f} times); raise n_retained or n_new, or lower phi"
+                f"{expected_mixed(self):.1f} times); {_way_out(least, old)}"
             )
         return self
+
+
+def _way_out(least: int, old: int) -> str:
+    """What ends a refusal of few retained rows, of which there are only so many old ones."""
+    otherwise = "raise n_new or lower phi"
+    return f"give at least {least:,}, or {otherwise}" if least <= old else otherwise
 
 
 def expected_mixed(settings: TransferSettings) -> float:

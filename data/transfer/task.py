@@ -34,7 +34,7 @@ from data.composition.tokens import (
 )
 from data.errors import DrawError
 from data.sampling import distinct
-from data.splits import joined, some
+from data.splits import at_most, joined, some
 from data.task import TaskData, TaskSizes
 from data.transfer.settings import TransferSettings, expected_mixed
 
@@ -90,8 +90,7 @@ def sizes(settings: TransferSettings) -> TaskSizes:
     """What `build` will deliver; the draw decides how many compositions there are to test."""
     mixed = round(expected_mixed(settings))
     among_new = settings.n_new // 2 + round(settings.n_new**2 / settings.n_entities)
-    pools = [mixed, mixed, among_new, settings.n_new]
-    test = sum(min(settings.probes, pool) for pool in pools)
+    test = at_most(settings.probes, mixed, mixed, among_new)
     train = settings.n_new + settings.n_retained
     answers = settings.n_entities if settings.tokens_per_entity == 1 else settings.n_names
     return TaskSizes(
@@ -103,6 +102,7 @@ def sizes(settings: TransferSettings) -> TaskSizes:
         n_classes=n_classes(settings),
         n_read=len(read_at(settings)),
         chance=1 / answers,
+        probes=at_most(settings.probes, settings.n_new),
         largest_phi=largest_phi(settings),
     )
 

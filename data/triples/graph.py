@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from jaxtyping import Int64
+from jaxtyping import Bool, Int64
 
 from data.errors import UploadRefused
 from data.triples.hops import Facts, Hops
@@ -19,6 +19,9 @@ _OOD_SEED = 0
 @dataclass(frozen=True, slots=True)
 class Graph:
     """An uploaded graph, its names written as tokens, and what follows from its facts."""
+
+    facts: Int64[np.ndarray, "F 3"]
+    """All facts, in the order of the upload."""
 
     id: Int64[np.ndarray, "I 3"]
     """Facts in distribution."""
@@ -38,6 +41,11 @@ class Graph:
     n_tails: int
     """Entities that are the tail of some fact: the answers."""
 
+    def n_inferred(self, ood_share: float) -> tuple[int, int]:
+        """How many inferred facts another share would leave in and out of distribution."""
+        is_ood = _out_of_distribution(len(self.facts), ood_share)
+        return len(Hops.of(self.facts[~is_ood])), len(Hops.of(self.facts[is_ood]))
+
 
 @lru_cache(maxsize=2)
 def read_graph(sha256: str, *, header: bool, ood_share: float) -> Graph:
@@ -48,15 +56,14 @@ def read_graph(sha256: str, *, header: bool, ood_share: float) -> Graph:
             leads on to another.
     """
     facts, names, n_tails = _as_tokens(parse(shelf.read(sha256), width=3, header=header))
-    is_ood = np.zeros(len(facts), dtype=bool)
-    order = np.random.default_rng(_OOD_SEED).permutation(len(facts))
-    is_ood[order[: round(ood_share * len(facts))]] = True
+    is_ood = _out_of_distribution(len(facts), ood_share)
     if not np.isin(facts[:, 2], facts[:, 0]).any():
         raise UploadRefused(
             "no fact in the upload leads on to another, so nothing follows from two of them; "
             "some tails must be the head of another line"
         )
     return Graph(
+        facts=facts,
         id=facts[~is_ood],
         ood=facts[is_ood],
         id_hops=Hops.of(facts[~is_ood]),
@@ -64,6 +71,13 @@ def read_graph(sha256: str, *, header: bool, ood_share: float) -> Graph:
         token_names=names,
         n_tails=n_tails,
     )
+
+
+def _out_of_distribution(n: int, ood_share: float) -> Bool[np.ndarray, " F"]:
+    """Which of `n` facts are; a greater share adds facts and takes none away."""
+    is_ood = np.zeros(n, dtype=bool)
+    is_ood[np.random.default_rng(_OOD_SEED).permutation(n)[: round(ood_share * n)]] = True
+    return is_ood
 
 
 def _as_tokens(table: Table) -> tuple[Facts, tuple[str, ...], int]:

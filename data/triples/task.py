@@ -21,8 +21,10 @@ from math import floor
 import numpy as np
 from jaxtyping import Int64
 
+from data.bounds import least, most, way_out
 from data.errors import SettingsError
 from data.guessing import majority_of
+from data.splits import at_most
 from data.task import IGNORED, Split, TaskData, TaskSizes
 from data.triples.graph import Graph, read_graph
 from data.triples.hops import Facts, Hops
@@ -94,8 +96,7 @@ def sizes(settings: TriplesSettings) -> TaskSizes:
     """
     graph, plan = _planned(settings)
     train = len(graph.id) + len(graph.ood) + plan.train
-    probed = [min(settings.probes, len(facts)) for facts in (graph.id, graph.ood)]
-    test = plan.test_id + plan.test_ood + sum(probed)
+    test = plan.test_id + plan.test_ood
     return TaskSizes(
         examples=train + test,
         train=train,
@@ -105,6 +106,7 @@ def sizes(settings: TriplesSettings) -> TaskSizes:
         n_classes=graph.n_tails,
         n_read=2,
         chance=1.0 / graph.n_tails,
+        probes=at_most(settings.probes, len(graph.id), len(graph.ood)),
         largest_phi=plan.largest_phi,
     )
 
@@ -113,15 +115,22 @@ def _planned(settings: TriplesSettings) -> tuple[Graph, Plan]:
     graph = read_graph(settings.sha256, header=settings.header, ood_share=settings.ood_share)
     exist, n_known = len(graph.id_hops), len(graph.id)
     if exist < 2:
+        share = most(
+            settings, "ood_share", lambda other: graph.n_inferred(other.ood_share)[0] >= 2
+        )
         raise SettingsError(
             f"ood_share must leave at least two inferred facts in distribution, got "
-            f"{settings.ood_share:g}, which leaves {exist}; lower it or upload more facts"
+            f"{settings.ood_share:g}, which leaves {exist}; "
+            f"{way_out('most', share, 'upload more facts')}"
         )
     if settings.ood_share and not len(graph.ood_hops):
+        share = least(
+            settings, "ood_share", lambda other: graph.n_inferred(other.ood_share)[1] > 0
+        )
         raise SettingsError(
             f"ood_share must leave an inferred fact out of distribution, got "
             f"{settings.ood_share:g}, which leaves {len(graph.ood):,} facts that do not lead on "
-            "to each other; raise it, or give 0 to do without"
+            f"to each other; {way_out('least', share, 'give 0 to do without')}"
         )
     held_out = max(1, round(settings.holdout_share * exist))
     train = exist - held_out if settings.phi is None else round(settings.phi * n_known)

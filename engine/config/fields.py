@@ -24,8 +24,15 @@ class Range:
     high: int | float | None = None
     open_low: bool = False
     open_high: bool = False
+    multiple_of: int | float | None = None
 
     def __str__(self) -> str:
+        multiple = f"be a multiple of {_bound(self.multiple_of)}" if self.multiple_of else ""
+        if not (bounds := self._bounds()):
+            return multiple and f"must {multiple}"
+        return f"{bounds} and {multiple}" if multiple else bounds
+
+    def _bounds(self) -> str:
         low, high = _bound(self.low), _bound(self.high)
         if (
             self.low is not None
@@ -162,7 +169,7 @@ def _flat(metadata: tuple[object, ...]) -> list[object]:
 
 
 def _range(metadata: list[object]) -> Range:
-    low = high = None
+    low = high = multiple_of = None
     open_low = open_high = False
     for item in metadata:
         match item:
@@ -174,6 +181,8 @@ def _range(metadata: list[object]) -> Range:
                 high = bound
             case annotated_types.Lt(lt=bound):
                 high, open_high = bound, True
+            case annotated_types.MultipleOf(multiple_of=step):
+                multiple_of = step
             case _:
                 pass
-    return Range(low, high, open_low, open_high)  # pyright: ignore[reportArgumentType]
+    return Range(low, high, open_low, open_high, multiple_of)  # pyright: ignore[reportArgumentType]

@@ -73,12 +73,14 @@ def _out_of_range(
     item: Any, section: str, kind: str | None, names: Sequence[str], given: object
 ) -> str:
     setting = ".".join([part for part in (section, *names) if part])
+    if item["type"].startswith("bool_"):
+        return f"{setting} must be true or false, got {_shown(given)}"
     rule = describe(*_field(section, kind, names[0])).range if names else Range()
     sentence = str(rule)
     if not sentence or item["type"] in {"missing", "too_short", "too_long", "tuple_type"}:
         message = item["msg"][0].lower() + item["msg"][1:]
         return f"{setting or 'the configuration'}: {message}, got {_shown(given)}"
-    if item["type"].startswith(("int_", "float_", "finite")):
+    if item["type"].startswith(("int_", "float_", "finite")) and not rule.multiple_of:
         whole = "a whole number" if item["type"].startswith("int_") else "a number"
         return f"{setting} {sentence} and be {whole}, got {_shown(given)}"
     return f"{setting} {sentence}, got {_shown(given)}"

@@ -67,7 +67,8 @@ def footprint(config: RunConfig, sizes: TaskSizes) -> Footprint:
         logits *= 2
     # int64 tokens and answers; mini-batches keep a second copy in the order of an epoch
     n_copies = 2 if batch < sizes.train else 1
-    examples = 8 * (sizes.length + sizes.n_read) * (sizes.examples + (n_copies - 1) * sizes.train)
+    rows = sizes.examples + sizes.probes + (n_copies - 1) * sizes.train
+    examples = 8 * (sizes.length + sizes.n_read) * rows
     return Footprint(
         kept=4 * parameters * _n_rows(config) + examples,
         passing=4 * part * (sizes.length * _kept(config.model) + logits),

@@ -3,12 +3,29 @@
 import numpy as np
 import pytest
 
-from data import IGNORED, TaskData, TaskSettings, build_task, position_names, task_sizes
+from data import (
+    IGNORED,
+    TaskData,
+    TaskSettings,
+    build_task,
+    is_held_out,
+    position_names,
+    task_sizes,
+)
 
 
 def rows_of(task: TaskData, split: str) -> list[tuple[int, ...]]:
     """The token rows of a split."""
     return [tuple(row) for row in task.splits[split].tokens.tolist()]
+
+
+def rows_by_use(task: TaskData) -> dict[str, int]:
+    """Rows that are trained on, that are held out, and that probe what is trained on."""
+    rows = dict.fromkeys(("train", "test", "probes"), 0)
+    for name, split in task.splits.items():
+        use = "train" if name == "train" else "test" if is_held_out(name) else "probes"
+        rows[use] += len(split)
+    return rows
 
 
 def assert_well_formed(task: TaskData) -> None:
@@ -47,8 +64,8 @@ def assert_seeded(settings: TaskSettings) -> None:
 def assert_sizes(settings: TaskSettings) -> None:
     """What `task_sizes` says is what `build_task` delivers."""
     task, sizes = build_task(settings, seed=0), task_sizes(settings)
-    assert sizes.train == len(task.splits["train"])
-    assert sizes.test == sum(len(s) for name, s in task.splits.items() if name != "train")
+    rows = rows_by_use(task)
+    assert (sizes.train, sizes.test, sizes.probes) == (rows["train"], rows["test"], rows["probes"])
     assert sizes.examples == sizes.train + sizes.test
     assert (sizes.vocabulary, sizes.length) == (task.vocab_size, task.length)
     assert (sizes.n_classes, sizes.n_read) == (task.n_classes, len(task.read_at))

@@ -6,7 +6,7 @@ from pydantic import TypeAdapter
 from data import TaskSettings, build_task, is_held_out, position_names, task_sizes
 from engine.config import InvalidConfig, RunConfig, parse_config
 from engine.config.fields import kinds
-from tests.data.contract import assert_well_formed
+from tests.data.contract import assert_well_formed, rows_by_use
 
 
 def test_settings_without_a_kind_are_modular():
@@ -37,9 +37,10 @@ def test_a_kind_has_defaults_that_keep_the_contract_and_survive_json(kind: str):
 def test_every_kind_can_be_launched_with_its_defaults(kind: str):
     settings = TypeAdapter[TaskSettings](TaskSettings).validate_python({"kind": kind})
     task, sizes = build_task(settings, seed=0), task_sizes(settings)
-    assert sizes.train == len(task.splits["train"])
-    held_out = sum(map(len, task.splits.values())) - sizes.train
-    assert sizes.test == pytest.approx(held_out, rel=0.05)
+    rows = rows_by_use(task)
+    assert (sizes.train, sizes.probes) == (rows["train"], rows["probes"])
+    assert sizes.test == pytest.approx(rows["test"], rel=0.05)
+    assert sizes.examples == sizes.train + sizes.test
     assert (sizes.vocabulary, sizes.length) == (task.vocab_size, task.length)
     assert (sizes.n_classes, sizes.n_read) == (task.n_classes, len(task.read_at))
     assert sizes.chance == pytest.approx(task.chance, rel=0.1)

@@ -12,6 +12,7 @@ from data.comparison.knowledge import draw_knowledge, items_at, n_items
 from data.comparison.settings import largest_phi
 from data.errors import DrawError
 from tests.data.comparison.oracle import comparisons, facts, sign
+from tests.data.contract import rows_by_use
 
 SMALL: dict[str, Any] = {
     "n_entities": 30,
@@ -110,9 +111,9 @@ def test_the_same_seed_gives_the_same_arrays_and_another_other_values(
 @every
 def test_sizes_are_known_without_building(settings: ComparisonSettings):
     task, sizes = build_task(settings, seed=0), task_sizes(settings)
-    assert sizes.train == len(task.splits["train"])
-    held_out = sum(map(len, task.splits.values())) - sizes.train
-    assert sizes.test == pytest.approx(held_out, rel=0.2)
+    rows = rows_by_use(task)
+    assert (sizes.train, sizes.probes) == (rows["train"], rows["probes"])
+    assert sizes.test == pytest.approx(rows["test"], rel=0.2)
     assert (sizes.vocabulary, sizes.length) == (task.vocab_size, task.length)
     assert (sizes.n_classes, sizes.n_read) == (task.n_classes, len(task.read_at))
     assert sizes.chance == task.chance == 1 / 3
@@ -189,7 +190,7 @@ def test_a_row_reads_attribute_first_second_label():
         ({"n_entities": 40, "ood_share": 0.05, "n_attributes": 2}, r"ood_share .* \(4 compar"),
         (
             {"n_entities": 20, "ood_share": 0.3, "n_attributes": 1, "holdout_share": 0.01},
-            r"holdout_share must keep at least 20 .* got 0.01 \(about 1.8\); raise",
+            r"holdout_share must keep at least 20 .* got 0.01 \(about 1.8\); give",
         ),
     ],
 )

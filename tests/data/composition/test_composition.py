@@ -10,6 +10,7 @@ from data.composition.graph import Paths, draw_graph
 from data.composition.settings import largest_phi
 from data.errors import DrawError
 from tests.data.composition.oracle import composed, questions
+from tests.data.contract import rows_by_use
 
 SMALL: dict[str, Any] = {
     "n_entities": 40,
@@ -84,10 +85,10 @@ def test_the_same_seed_gives_the_same_arrays_and_another_another_graph(
 @every
 def test_sizes_are_known_without_building(settings: CompositionSettings):
     task, sizes = build_task(settings, seed=0), task_sizes(settings)
-    assert sizes.train == len(task.splits["train"])
+    rows = rows_by_use(task)
+    assert (sizes.train, sizes.probes) == (rows["train"], rows["probes"])
     assert sizes.examples == sizes.train + sizes.test
-    held_out = sum(map(len, task.splits.values())) - sizes.train
-    assert sizes.test == pytest.approx(held_out, rel=0.2)
+    assert sizes.test == pytest.approx(rows["test"], rel=0.2)
     assert (sizes.vocabulary, sizes.length) == (task.vocab_size, task.length)
     assert (sizes.n_classes, sizes.n_read) == (task.n_classes, len(task.read_at))
     assert sizes.chance == pytest.approx(task.chance, rel=0.2)
@@ -182,7 +183,7 @@ def test_a_row_reads_head_relations_answer():
         ({"out_degree": 50, "n_relations": 40}, r"out_degree .* n_relations \(40\).* got 50"),
         ({"hops": 3, "phi": 300}, r"at most 10,000,000 training rows, got 300 \(11,440,000 rows"),
         ({"tokens_per_entity": 2, "n_names": 44}, r"n_names .* got 44 \(1,936 pairs\).*least 45"),
-        ({"n_entities": 50, "ood_share": 0.01}, r"ood_share .* got 0.01 .* raise ood_share"),
+        ({"n_entities": 50, "ood_share": 0.01}, r"ood_share .* got 0.01 .* give at least 0"),
         (
             {"n_entities": 20, "out_degree": 5, "phi": 0.5, "ood_share": 0.5},
             r"holdout_share .*0.005",

@@ -1,12 +1,12 @@
 """What in-context modular arithmetic delivers: hidden tasks found again by trying all of them."""
 
-from itertools import product
+from itertools import combinations, product
 
 import numpy as np
 import pytest
 
 from data import IGNORED, InContextSettings, TaskData, build_task, task_sizes
-from data.in_context.rectangles import seen_tasks
+from data.in_context.rectangles import most_rectangles, seen_tasks
 from tests.data.contract import assert_majority, assert_seeded, assert_sizes, assert_well_formed
 
 CASES = [
@@ -101,7 +101,7 @@ def test_the_task_keeps_the_contract(settings: InContextSettings):
     assert task.chance == 1 / settings.p
 
 
-@pytest.mark.parametrize(("p", "n_rectangles"), [(3, 1), (5, 3), (7, 6), (11, 15), (29, 105)])
+@pytest.mark.parametrize(("p", "n_rectangles"), [(3, 1), (5, 4), (7, 7), (11, 21), (29, 169)])
 def test_seen_tasks_are_corners_of_rectangles_that_share_none(p: int, n_rectangles: int):
     tasks = seen_tasks(n_rectangles, p=p, rng=np.random.default_rng(0)).tolist()
     assert len(set(tasks)) == len(tasks) == 4 * n_rectangles
@@ -143,9 +143,45 @@ def test_solving_each_row_from_its_earlier_triples_is_exact_once_two_were_indepe
     assert accuracy[4:].min() > 0.95
 
 
+def most_without_a_rectangle(p: int) -> int:
+    """The most cells of a p by p table among which no four are corners, by trying all rows."""
+    rows = [sum(1 << place for place in row) for row in subsets(p)]
+    best = 0
+    open_ends: list[tuple[list[int], int]] = [([], 0)]
+    while open_ends:
+        chosen, start = open_ends.pop()
+        best = max(best, sum(row.bit_count() for row in chosen))
+        if len(chosen) < p:
+            open_ends += [
+                ([*chosen, rows[i]], i)
+                for i in range(start, len(rows))
+                if all((rows[i] & row).bit_count() < 2 for row in chosen)
+            ]
+    return best
+
+
+def subsets(p: int) -> list[tuple[int, ...]]:
+    """The sets of one or more columns."""
+    return [row for size in range(1, p + 1) for row in combinations(range(p), size)]
+
+
+@pytest.mark.parametrize("p", [3, 4])
+def test_there_is_always_another_rectangle_below_the_most(p: int):
+    left_free = p * p - 4 * (most_rectangles(p) - 1)
+    assert left_free > most_without_a_rectangle(p)
+
+
+def test_the_papers_512_tasks_can_be_had():
+    for n_rectangles in (2, 128):
+        task = build_task(InContextSettings(n_rectangles=n_rectangles, train_size=2048), seed=0)
+        assert len(set(certain_tasks(task, "train"))) == 4 * n_rectangles
+
+
 def test_too_many_rectangles_are_refused():
-    with pytest.raises(ValueError, match=r"n_rectangles must be at most 105, .* p = 29, got 106"):
-        InContextSettings(n_rectangles=106)
+    with pytest.raises(
+        ValueError, match=r"n_rectangles must be at most 169, .* p = 29 .*, got 170"
+    ):
+        InContextSettings(n_rectangles=170)
 
 
 def test_more_shots_than_inputs_are_refused():

@@ -8,6 +8,7 @@ import pytest
 from data import SearchSettings, build_task, task_sizes
 from data.errors import DrawError
 from tests.data.comparison.oracle import Item, comparisons, facts, sign
+from tests.data.contract import rows_by_use
 
 SMALL: dict[str, Any] = {
     "n_entities": 40,
@@ -15,12 +16,12 @@ SMALL: dict[str, Any] = {
     "n_values": 5,
     "ood_share": 0.3,
     "shown_share": 0.1,
-    "hard_per_label": 10_000,
+    "hard_per_label": 6,
 }
 VARIANTS: list[dict[str, Any]] = [
     SMALL,
-    SMALL | {"labels": "shared", "n_values": 8, "n_attributes": 8},
-    SMALL | {"shown_share": 0.05, "n_entities": 60},
+    SMALL | {"labels": "shared", "n_values": 8, "n_attributes": 8, "hard_per_label": 4},
+    SMALL | {"shown_share": 0.05, "n_entities": 60, "hard_per_label": 10},
 ]
 CASES = [SearchSettings.model_validate(changes) for changes in VARIANTS]
 every = pytest.mark.parametrize(
@@ -84,8 +85,15 @@ def test_hard_and_easy_queries_are_those_that_a_search_finds(settings: SearchSet
     } == easy
     given = {q: label[-1] for q, label in comparisons(task, task.splits["test_ood"]).items()}
     assert hard.items() >= given.items()
+    assert [list(given.values()).count(label) for label in "<=>"] == [settings.hard_per_label] * 3
     fewest = min(list(hard.values()).count(label) for label in "<=>")
-    assert [list(given.values()).count(label) for label in "<=>"] == [fewest] * 3
+    task = build_task(settings.model_copy(update={"hard_per_label": fewest}), seed=0)
+    assert len(task.splits["test_ood"]) == 3 * fewest
+    sentence = (
+        f"hard_per_label must be at most {fewest} in what seed 0 draws, .* got {fewest + 1};"
+    )
+    with pytest.raises(DrawError, match=sentence):
+        build_task(settings.model_copy(update={"hard_per_label": fewest + 1}), seed=0)
 
 
 @every
@@ -135,7 +143,8 @@ def test_the_same_seed_gives_the_same_arrays_and_another_other_values(settings: 
 @every
 def test_what_sizes_say_of_rows_and_answers_is_exact(settings: SearchSettings):
     task, sizes = build_task(settings, seed=0), task_sizes(settings)
-    assert sizes.train == len(task.splits["train"])
+    rows = rows_by_use(task)
+    assert (sizes.train, sizes.probes) == (rows["train"], rows["probes"])
     assert (sizes.vocabulary, sizes.length) == (task.vocab_size, task.length)
     assert (sizes.n_classes, sizes.n_read) == (task.n_classes, len(task.read_at))
     assert sizes.chance == task.chance == 1 / 3
@@ -152,7 +161,7 @@ def test_majority_is_the_accuracy_of_the_commonest_comparison(settings: SearchSe
 
 
 def test_the_published_settings_give_the_published_counts():
-    task = build_task(SearchSettings(), seed=0)
+    task = build_task(SearchSettings(hard_per_label=50), seed=0)
     assert {name: len(split) for name, split in task.splits.items()} == {
         "train": pytest.approx(18_000 + 437_000 + 108_000, rel=0.001),
         "test_id": 3000,
@@ -171,6 +180,17 @@ def test_a_draw_without_hard_queries_names_the_way_out():
     sparse = SearchSettings(n_entities=40, n_attributes=4, shown_share=0.001)
     with pytest.raises(DrawError, match=r"raise shown_share \(now 0.001\), raise n_attributes"):
         build_task(sparse, seed=0)
+
+
+def test_no_more_queries_are_told_than_there_are_comparisons_of_unknown_entities():
+    settings = SearchSettings(n_entities=100, n_attributes=4, hard_per_label=10_000)
+    assert task_sizes(settings).test == 3000 + 4 * 10 * 9 + 4 * 10
+
+
+def test_the_default_can_be_had_with_any_of_ten_seeds():
+    for seed in range(10):
+        task = build_task(SearchSettings(), seed=seed)
+        assert len(task.splits["test_ood"]) == 3 * SearchSettings().hard_per_label
 
 
 def test_a_row_is_read_where_the_question_ends():

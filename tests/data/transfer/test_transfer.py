@@ -7,6 +7,7 @@ import pytest
 
 from data import CompositionSettings, TransferSettings, build_task, task_sizes
 from tests.data.composition.oracle import questions
+from tests.data.contract import rows_by_use
 
 GRAPH: dict[str, Any] = {
     "n_entities": 60,
@@ -112,9 +113,10 @@ def test_the_same_seed_gives_the_same_arrays_and_another_other_facts(settings: T
 @every
 def test_sizes_are_known_without_building(settings: TransferSettings):
     task, sizes = build_task(settings, seed=0), task_sizes(settings)
-    assert sizes.train == len(task.splits["train"]) == settings.n_new + settings.n_retained
-    held_out = sum(map(len, task.splits.values())) - sizes.train
-    assert sizes.test == pytest.approx(held_out, rel=0.35)
+    rows = rows_by_use(task)
+    assert sizes.train == rows["train"] == settings.n_new + settings.n_retained
+    assert sizes.probes == rows["probes"] == len(task.splits["atomic_new"])
+    assert sizes.test == pytest.approx(rows["test"], rel=0.35)
     assert (sizes.vocabulary, sizes.length) == (task.vocab_size, task.length)
     assert (sizes.n_classes, sizes.n_read) == (task.n_classes, len(task.read_at))
 
@@ -134,7 +136,7 @@ def test_the_published_settings_teach_2000_facts_with_8000_rows():
         ({"n_new": 2001}, r"n_new must be even, .* got 2,001; give 2,000 or 2,002"),
         ({"n_relations": 20}, r"n_new must be at most 0, the unused pairs .* got 2,000"),
         ({"phi": 0.1, "n_retained": 50_000}, r"n_retained must be at most 41,800, .* got 50,000"),
-        ({"n_retained": 200}, r"n_retained must keep .* got 200 \(about 10.5 times\); raise"),
+        ({"n_retained": 200}, r"n_retained must keep .* got 200 \(about 10.5 times\); give"),
     ],
 )
 def test_a_mistake_is_named_with_its_rule_and_the_way_out(changes: dict[str, Any], sentence: str):

@@ -135,7 +135,8 @@ def test_data_of_ones_own_is_kept_and_the_printed_settings_name_it(
         ("lst", "argument COMMAND: there is no 'lst', did you mean 'list'"),
         (
             "run quick --seeds 2 --set task.kind=search --set task.n_entities=60"
-            " --set task.n_attributes=1 --set task.n_values=3 --set task.shown_share=0.05",
+            " --set task.n_attributes=1 --set task.n_values=3 --set task.shown_share=0.05"
+            " --set task.hard_per_label=1",
             "seed 1 draws no hard query",
         ),
         ("bench speed", "no measurement is called 'speed'"),

@@ -93,6 +93,9 @@ def test_json_and_back_is_the_same_configuration() -> None:
             "task.p=1.5",
             "task.p must lie between 3 and 509 and be a whole number, got 1.5",
         ),
+        ("model.tied=maybe", "model.tied must be true or false, got 'maybe'"),
+        ("model.tied=3", "model.tied must be true or false, got 3"),
+        ("model.tied=none", "model.tied must be true or false, got None"),
         ("optimizer.betas=0.9,1.2", "optimizer.betas.1 must be at least 0 and below 1, got 1.2"),
         ("optimizer.betas=0.9", "optimizer.betas takes 2 values, as [0.9, 0.98], got 0.9"),
         ("optimizer.betas=[0.9]", "optimizer.betas takes 2 values, as [0.9, 0.98], got [0.9]"),
@@ -108,6 +111,14 @@ def test_a_mistake_is_named_with_its_rule_and_the_way_out(assignment: str, sente
     with pytest.raises(InvalidConfig) as caught:
         changed(assignment)
     assert str(caught.value) == sentence
+
+
+@pytest.mark.parametrize("given", ["33", "2.5", "1", "1026"])
+def test_a_number_that_must_be_a_multiple_is_told_so(given: str):
+    with pytest.raises(InvalidConfig) as caught:
+        changed("model.kind=memory", f"model.d_memory_query={given}")
+    rule = "must lie between 2 and 1,024 and be a multiple of 2"
+    assert str(caught.value) == f"model.d_memory_query {rule}, got {given}"
 
 
 def test_every_problem_is_told_at_once() -> None:

@@ -1,5 +1,7 @@
 """What a batch of runs is expected to take."""
 
+from dataclasses import replace
+
 import pytest
 
 from data import task_sizes
@@ -40,6 +42,8 @@ def test_a_run_keeps_its_weights_gradient_scratch_and_moments():
     n_parameters = config.model.n_parameters(sizes.vocabulary, sizes.length)
     examples = 8 * 4 * (sizes.examples + sizes.train)
     assert of(config).kept == 20 * n_parameters + examples
+    probed = footprint(config, replace(sizes, probes=100))
+    assert probed.kept == of(config).kept + 8 * 4 * 100
 
 
 @pytest.mark.parametrize("kind", ["mamba", "mamba2"])

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from engine.models.mixers.settings.attention import AttentionSettings
 from engine.models.mixers.settings.borrowed import (
@@ -89,8 +89,31 @@ class HybridSettings(StackSettings):
                 f"mixers must name at most n_layers ({self.n_layers}) mixers, "
                 f"got {len(self.mixers)}; raise n_layers or name fewer"
             )
-        self.layers()
+        for name in dict.fromkeys(self.mixers):
+            self._check_width(name)
         return self
+
+    def _check_width(self, name: MixerName) -> None:
+        """Heads share a mixer's keys and values, whose widths only the mixer's own kind sets."""
+        if self._fits(name, self.n_heads):
+            return
+        possible = ", ".join(str(n) for n in range(1, 65) if self._fits(name, n))
+        if not possible:
+            raise ValueError(
+                f"d_model must be even where mixers name {name}, got {self.d_model}; "
+                f"give {self.d_model - 1} or {self.d_model + 1}"
+            )
+        raise ValueError(
+            f"n_heads must be one of {possible} where mixers name {name} and d_model is "
+            f"{self.d_model}, got {self.n_heads}; give one of these or another d_model"
+        )
+
+    def _fits(self, name: MixerName, n_heads: int) -> bool:
+        try:
+            LAYERS[name](d_model=self.d_model, n_heads=n_heads)
+        except ValidationError:
+            return False
+        return True
 
     def layers(self) -> tuple[MixerSettings, ...]:
         """The settings of each layer's mixer, first to last."""

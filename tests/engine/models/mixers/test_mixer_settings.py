@@ -111,9 +111,17 @@ def test_more_mixers_than_layers_are_refused():
         HybridSettings(n_layers=1)
 
 
-def test_a_hybrid_refuses_what_one_of_its_mixers_refuses():
-    with pytest.raises(ValueError, match="must be even, because keys are rotated"):
-        HybridSettings(d_model=12, n_heads=4, mixers=("attention", "retnet"))
+@pytest.mark.parametrize("mixer", ["gla", "retnet"])
+def test_a_hybrid_refuses_what_one_of_its_mixers_refuses_in_words_of_its_own(mixer: str):
+    given = {"d_model": 12, "mixers": f"attention, {mixer}"}
+    with pytest.raises(
+        ValueError, match=rf"n_heads must be one of 1, 2, 3, 6 .* {mixer} .*got 4;"
+    ):
+        HybridSettings.model_validate({**given, "n_heads": 4})
+    for n_heads in (1, 2, 3, 6):
+        HybridSettings.model_validate({**given, "n_heads": n_heads})
+    with pytest.raises(ValueError, match=rf"d_model must be even .* {mixer}, got 9; give 8 or 10"):
+        HybridSettings.model_validate({**given, "d_model": 9, "n_heads": 3})
 
 
 def test_a_hybrids_mixers_can_be_typed_with_commas():
