@@ -78,6 +78,7 @@ class RowSums:
                 plain[share],
                 start + share.start,
                 hidden.dtype == torch.bfloat16,
+                _like(self._sources[0][0]).numpy(),
             )
 
         _by_threads(part, len(plain))
@@ -91,11 +92,11 @@ class Spread:
     """The gradients of sums."""
 
     def __init__(self, sources: list[np.ndarray], places: list[np.ndarray]) -> None:
-        self._table, base = sources
+        self._table, _ = sources
         self._places = places
         self._to_weights = np.zeros_like(places[0])
         self._shares = [
-            (np.zeros_like(self._table), np.zeros_like(base))
+            tuple(_like(each).zero_().numpy() for each in sources)
             for _ in range(max(torch.get_num_threads(), 1))
         ]
 
@@ -118,6 +119,7 @@ class Spread:
                 plain[share],
                 start + share.start,
                 to_hidden.dtype == torch.bfloat16,
+                _like(self._table[0]).zero_().numpy(),
                 self._to_weights,
                 *self._shares[thread],
             )
@@ -132,6 +134,11 @@ class Spread:
             to_base += more_to_base
         found = to_table, to_base, self._to_weights
         return tuple(torch.from_numpy(each) for each in found)  # pyright: ignore[reportReturnType]
+
+
+def _like(x: np.ndarray) -> Tensor:
+    """Room of the same shape where vectors begin at the lines of the caches: NumPy's may not."""
+    return torch.empty_like(torch.from_numpy(x))
 
 
 def _bits(x: Tensor) -> np.ndarray:
@@ -188,6 +195,7 @@ def _sum(  # noqa: C901
     beside: np.ndarray,
     start: int,
     is_half: bool,
+    out: np.ndarray,
 ) -> None:
     """Four rows at a time, so that a sum is read and written a quarter as often.
 
@@ -196,9 +204,8 @@ def _sum(  # noqa: C901
     function, for what it called would be compiled apart.
     """
     (S, F), G, W, K = hidden.shape, beside.shape[1], table.shape[1], rows.shape[1]
-    out = np.empty(W, table.dtype)
     bits = out.view(np.uint32)
-    zero, one, half = out[0] * 0, np.uint32(1), np.uint32(0x7FFF)
+    zero, one, half = out.dtype.type(0), np.uint32(1), np.uint32(0x7FFF)
     whole = K // 4 * 4
     for s in range(S):
         r = start + s
@@ -239,15 +246,15 @@ def _spread(  # noqa: C901
     to_beside: np.ndarray,
     start: int,
     is_half: bool,
+    given: np.ndarray,
     to_weights: np.ndarray,
     to_table: np.ndarray,
     to_base: np.ndarray,
 ) -> None:
-    """The gradient of `_sum`, two rows at a time."""
+    """The gradient of `_sum`, two rows at a time; `given` is room for one result, first zeros."""
     (S, F), G, W, K = hidden.shape, to_beside.shape[1], table.shape[1], rows.shape[1]
-    given = np.zeros(W, table.dtype)
     bits = given.view(np.uint32)
-    zero, none = table[0, 0] * 0, np.uint32(0)
+    zero, none = table.dtype.type(0), np.uint32(0)
     even = K // 2 * 2
     for s in range(S):
         r = start + s
