@@ -1,4 +1,4 @@
-"""Loops compiled for the CPU where a chain of torch operations is bound by memory traffic.
+"""Loops for the CPU and kernels for CUDA where torch's chains are bound by memory traffic.
 
 Each is an exact rewriting of torch operations, which stand beside it and are tested equal.
 """
