@@ -9,6 +9,8 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
+from engine.kernels.hashed import even_by_loops
+
 _WORD = 0xFFFF_FFFF
 _STRIDE = 0x9E37_79B1
 """Between the keys of two places of a network: odd, so that no two are alike."""
@@ -31,6 +33,8 @@ class Dropout(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
+        self.loops = False
+        """Whether the CPU's loop may be taken, which neither vmap nor the compiler looks into."""
         self.register_buffer("key", None, persistent=False)
         self.register_buffer("rate", None, persistent=False)
 
@@ -38,8 +42,13 @@ class Dropout(nn.Module):
         """What is left of x."""
         if self.key is None or self.rate is None:
             return x
-        kept = even(self.key, x.shape, x.device) >= self.rate
+        kept = self._even(self.key, x) >= self.rate
         return x * kept / (1 - self.rate).to(x.dtype)
+
+    def _even(self, key: Int64[Tensor, ""], x: Float[Tensor, "B A C"]) -> Float[Tensor, "B A C"]:
+        if self.loops:
+            return even_by_loops(int(key), x.shape)
+        return even(key, x.shape, x.device)
 
 
 def places(network: nn.Module) -> list[str]:

@@ -22,6 +22,7 @@ from engine.losses.cross_entropy import answer_loss, n_right
 from engine.losses.one_pass import answer_loss_in_one_pass
 from engine.losses.stablemax import stablemax_loss
 from engine.measures.attention import attention_maps
+from engine.models.dropout import Dropout as DropoutModule
 from engine.models.dropout import chosen, places
 from engine.models.network import Network
 from engine.trainer.examples import Examples
@@ -65,8 +66,12 @@ class Program:
         network.alphabets = task.alphabets
         if training.fused_mlp:
             network.fuse(training.precision)
-        self._loops = device.type == "cpu" and available() and not (compiled or training.dropout)
+        may_loop = device.type == "cpu" and available() and not compiled
+        self._loops = may_loop and not training.dropout
         self._network = network
+        self._dropouts = [
+            m for m in network.modules() if isinstance(m, DropoutModule) and may_loop
+        ]
         self._places = places(network)
         self._read = task.read_at
         self._n_classes = task.n_classes
@@ -157,7 +162,10 @@ class Program:
     def _mapped(
         self, function: RunFunction, parameters: Mapping[str, Tensor], *inputs: Tensor
     ) -> tuple[Tensor, ...]:
-        self._network.loops = self._loops and len(inputs[0]) == 1
+        is_alone = len(inputs[0]) == 1
+        self._network.loops = self._loops and is_alone
+        for dropout in self._dropouts:
+            dropout.loops = is_alone
         return map_runs(function, parameters, *inputs)
 
     def _gradients(

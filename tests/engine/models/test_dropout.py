@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state
 from transformers import GPT2Config, GPT2LMHeadModel
 
+from engine.kernels.hashed import even_by_loops
 from engine.models import GPTSettings
 from engine.models.dropout import Dropout, chosen, even, places
 from engine.models.gpt.network import GPT
@@ -43,6 +44,20 @@ def test_numbers_are_even_and_those_of_near_keys_and_places_know_nothing_of_each
     assert counts.min() > 0.93 * counts.mean()
     pairs = torch.corrcoef(torch.stack([*drawn, drawn[0].roll(1), drawn[0].roll(64)]))
     assert pairs.fill_diagonal_(0).abs().max() < 0.015
+
+
+@pytest.mark.parametrize("key", [0, 1, 3_000_000_019, 2**32 - 1])
+def test_the_loop_gives_the_numbers_of_torch_to_the_bit(key: int):
+    shape = torch.Size([7, 3, 1001])
+    assert torch.equal(even_by_loops(key, shape), even(torch.tensor(key), shape, KEY.device))
+
+
+def test_what_is_left_is_the_same_by_the_loop():
+    x = torch.randn(5, 3, 40, generator=torch.Generator().manual_seed(0))
+    by_loops = Dropout()
+    by_loops.loops = True
+    found = functional_call(by_loops, {"key": KEY, "rate": torch.tensor(0.4)}, (x,))
+    assert torch.equal(found, dropped(x, rate=0.4))
 
 
 @pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
