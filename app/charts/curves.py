@@ -18,6 +18,8 @@ TABLES = ("curves", "markers", "plateau", "chance")
 BUCKETS_A_DECADE = 40
 """Seeds are summarised in log buckets this fine: 6 % of the step."""
 _LEGEND_COLUMNS = 3
+_DASH_LENGTH = 32
+"""Pixels of a dash's sample in the legend: the longest pattern, and some of its repetition."""
 _LABEL_HEIGHT = 13
 """Pixels of one row of marker labels above the plot."""
 _BESIDE = 56
@@ -68,7 +70,7 @@ def curves_spec(figure: Figure, *, width: int = 760) -> dict[str, Any]:
 def margins(figure: Figure) -> dict[str, int]:
     """Pixels around the plots: a live figure is laid out once and must not move as rows arrive."""
     top = 4 - _legend_place(figure)["legendY"]
-    return {"left": 64, "right": 108, "top": top, "bottom": 70 if figure.mode == "runs" else 42}
+    return {"left": 64, "right": 108, "top": top, "bottom": 84 if figure.mode == "runs" else 42}
 
 
 def _legend_place(figure: Figure) -> dict[str, Any]:
@@ -176,6 +178,7 @@ def _dash(figure: Figure) -> alt.StrokeDash:
         title=None,
         orient="bottom",
         symbolType="stroke",
+        symbolSize=_DASH_LENGTH**2,
         symbolStrokeWidth=2,
     )
     return alt.StrokeDash("split:N", scale=alt.Scale(domain=domain, range=dashes), legend=legend)

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from app.charts.curves import TABLES, Figure, curves_spec, filled
+from app.charts.curves import TABLES, Figure, curves_spec, filled, margins
+from app.charts.palette import SPLIT_DASHES
 
 SEEDS = (("1", "one"), ("2", "two"))
 FIGURES = [
@@ -87,6 +88,16 @@ def test_a_chance_line_is_dotted():
     ]
     assert len(rules) == 1
     assert rules[0]["strokeDash"]
+
+
+def test_a_sample_in_the_legend_shows_each_dash_whole_and_has_room():
+    splits = tuple(SPLIT_DASHES)
+    figure = Figure("runs", splits, (("1", "a"), ("2", "b")))
+    legend = encodings(curves_spec(figure), 0, "strokeDash")[0]["legend"]
+    length = legend["symbolSize"] ** 0.5
+    assert length >= max(sum(dash) for dash in SPLIT_DASHES.values())
+    # Vega gives a row as much height as a sample is long; below the axis and its title
+    assert margins(figure)["bottom"] >= 50 + length
 
 
 def test_a_run_name_cannot_break_out_of_the_legend():
