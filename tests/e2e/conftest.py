@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from engine.daemon.fleet import STANDBY
 from engine.home import Home
@@ -34,5 +34,7 @@ def page(browser: Browser) -> Iterator[Page]:
     """A fresh browser window that has no network but the page."""
     context = browser.new_context(viewport={"width": 1440, "height": 1000})
     context.set_default_timeout(20_000)
+    # what is expected comes late on a machine that others use; the 5 s of the library are too few
+    expect.set_options(timeout=30_000)
     yield context.new_page()
     context.close()
