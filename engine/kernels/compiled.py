@@ -1,9 +1,11 @@
 """How a Python loop becomes machine code: compiled once on a machine, then read from disk."""
 
+import hashlib
 import importlib.util
 import inspect
 from collections.abc import Callable, Collection
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 REARRANGED = {"reassoc", "contract", "arcp", "nsz"}
@@ -35,7 +37,24 @@ def compiled(
                 cache=True, nogil=True, fastmath=set(fastmath), error_model="numpy"
             )
             # under the tests' checks of shapes the function comes wrapped
-            made.append(decorate(inspect.unwrap(function)))
+            plain: Any = inspect.unwrap(function)
+            # Numba looks whether the function's own file has changed, not those that it builds on
+            plain.__qualname__ += f"-{_edition()}"
+            made.append(decorate(plain))
         return made[0](*arguments)
 
     return call
+
+
+def within_loops(fastmath: Collection[str] = REARRANGED) -> Callable[[Any], Any]:
+    """Make of a function a part that loops of `compiled` call; it becomes one with them."""
+    from numba.extending import register_jitable
+
+    return lambda function: register_jitable(fastmath=set(fastmath))(inspect.unwrap(function))
+
+
+@cache
+def _edition() -> str:
+    """What tells these kernels' machine code on disk from that of other editions."""
+    sources = sorted(Path(__file__).parent.glob("*.py"))
+    return hashlib.sha256(b"".join(each.read_bytes() for each in sources)).hexdigest()[:12]

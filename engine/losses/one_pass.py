@@ -34,17 +34,12 @@ class _AnswerLoss(torch.autograd.Function):
     ) -> Tensor:
         flat = logits.detach().flatten(0, 1)
         asked = targets.flatten().contiguous()
-        shares = flat.new_empty((len(flat), n_classes), dtype=dtype)
-        ahead = flat.new_empty(len(flat), dtype=dtype)
-        differences(flat, asked, shares, ahead)
-        shares.exp_()
         scale = 1 / max(int((asked != IGNORED).sum()), 1)
-        if any(ctx.needs_input_grad):
-            gradient = torch.empty_like(flat)
-            loss = loss_and_gradient(shares, ahead, asked, gradient, scale=scale)
+        gradient = torch.empty_like(flat) if any(ctx.needs_input_grad) else flat[:0]
+        take = _in_float64 if dtype == torch.float64 else _in_float32
+        loss = take(flat, asked, gradient, n_classes=n_classes, scale=scale)
+        if len(gradient):
             ctx.save_for_backward(gradient.view(logits.shape))
-        else:
-            loss = loss_alone(shares, ahead, asked, scale=scale)
         return logits.new_tensor(loss, dtype=dtype)
 
     @staticmethod
@@ -54,3 +49,34 @@ class _AnswerLoss(torch.autograd.Function):
         if gradient.item() != 1:
             of_logits = of_logits * gradient.to(of_logits.dtype)
         return of_logits, None, None, None
+
+
+def _in_float32(
+    logits: Float[Tensor, "R V"],
+    targets: Int[Tensor, " R"],
+    gradient: Float[Tensor, "_ V"],
+    *,
+    n_classes: int,
+    scale: float,
+) -> float:
+    """The loss; its gradient is written where it has rows."""
+    shares, ahead = logits.new_empty(len(logits), n_classes), logits.new_empty(len(logits))
+    differences(logits, targets, shares, ahead)
+    shares.exp_()
+    if len(gradient):
+        return loss_and_gradient(shares, ahead, targets, gradient, scale=scale)
+    return loss_alone(shares, ahead, targets, scale=scale)
+
+
+def _in_float64(
+    logits: Float[Tensor, "R V"],
+    targets: Int[Tensor, " R"],
+    gradient: Float[Tensor, "_ V"],
+    *,
+    n_classes: int,
+    scale: float,
+) -> float:
+    """The same; Numba is imported where its loops are called."""
+    from engine.kernels.softmax import cross_entropy
+
+    return cross_entropy(logits, targets, gradient, n_classes=n_classes, scale=scale)

@@ -27,6 +27,7 @@ from torch import Tensor, nn
 from engine.models.gathering import gathered
 from engine.models.gpt.block import Block
 from engine.models.gpt.by_prefix import attend_by_prefix
+from engine.models.gpt.folded import Folded
 from engine.models.gpt.layers import MLP, Norm, Weight, sinusoids
 from engine.models.gpt.occurring import Occurring
 from engine.models.gpt.one_layer import (
@@ -156,7 +157,7 @@ class GPT(Network):
             dtype=self.matmul_dtype,
         )
 
-    def _tables(self, occurring: Occurring, read: tuple[int, ...]) -> Tables:
+    def _tables(self, occurring: Occurring, read: tuple[int, ...]) -> Tables | Folded:
         """What the weights alone give; where they are held, what they gave before."""
         # each run's weights lie at a place of their own
         key = self.embedding.data_ptr(), read

@@ -26,19 +26,16 @@ from typing import NamedTuple
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.nn import functional
 
 from engine.kernels.looked_up import looked_up_attention
 from engine.kernels.row_sums import Places, summed_rows
 from engine.models.gpt.block import Block
+from engine.models.gpt.folded import Folded, folded_tables
 from engine.models.gpt.layers import MLP
 from engine.models.gpt.occurring import LookedUp, Occurring, Reference
 from engine.models.gpt.rectified import rectified_logits
 from engine.models.gpt.settings import DecoderSettings
 from engine.models.positions import hidden
-
-LANES = 16
-"""Numbers in a vector of the widest processors."""
 
 SLOWNESS = 4
 """How many multiplications of a large product take the time of one in a sum of rows."""
@@ -77,24 +74,23 @@ def one_layer_tables(
     *,
     occurring: Occurring,
     dtype: torch.dtype,
-) -> Tables:
+) -> Tables | Folded:
     """The tables behind the logits at the positions `read`, from the embedded rows that occur."""
-    queries = occurring.of_positions(read)
+    queries, reference = occurring.of_positions(read), occurring.reference(read)
+    if _folds(block.mlp, unembedding):
+        row = None if reference is None else reference.row
+        return folded_tables(x, block, unembedding, queries, row, dtype)
     products, values = _products(x, block, queries, dtype)
     start = x[queries]
-    reference = occurring.reference(read)
     if reference is not None:
         values, start = _relative(values, start, reference, block)
     behind = _Behind(start, values, block)
-    mlp = block.mlp
-    if _folds(mlp, unembedding):
-        return Tables(products, (behind.hidden_and_logits(mlp, unembedding),))
-    within = behind(mlp.c_fc.weight, mlp.c_fc.bias)
+    within = behind(block.mlp.c_fc.weight, block.mlp.c_fc.bias)
     return Tables(products, (within, behind.residual()))
 
 
 def one_layer_logits(
-    tables: Tables,
+    tables: Tables | Folded,
     block: Block,
     unembedding: Float[Tensor, "V C"],
     tokens: Int[Tensor, "B T"],
@@ -108,11 +104,10 @@ def one_layer_logits(
     weights = _weights(tables.products, block, looked_up, read)
     summed = occurring.reference_last(weights, read)
     places = Places(summed, looked_up.by_head, looked_up.asked)
-    mlp = block.mlp
-    if _folds(mlp, unembedding):
-        ((table, base),) = tables.behind
-        out = rectified_logits(table, base, places, mlp.c_proj.weight, unembedding, dtype)
+    if isinstance(tables, Folded):
+        out = rectified_logits(tables.table, tables.base, places, tables.through, dtype)
     else:
+        mlp = block.mlp
         within, residual = (summed_rows(*pair, places) for pair in tables.behind)
         out = (residual + mlp.c_proj(mlp.activation(within), dtype)) @ unembedding.T
     return out.view(len(tokens), len(read), -1)
@@ -156,22 +151,11 @@ class _Behind:
         """Behind the residual stream after attention itself."""
         return self._table(self._out), self._start
 
-    def hidden_and_logits(
-        self, mlp: MLP, unembedding: Float[Tensor, "V C"]
-    ) -> tuple[Float[Tensor, "M W"], Float[Tensor, "Q W"]]:
-        """Behind what the MLP rectifies, and beside it the residual stream's own logits."""
-        matrix, bias = torch.cat([mlp.c_fc.weight, unembedding.T], 1), None
-        missing = -matrix.shape[1] % LANES
-        if mlp.c_fc.bias is not None and mlp.c_proj.bias is not None:
-            joined = torch.cat([mlp.c_fc.bias, unembedding @ mlp.c_proj.bias])
-            bias = functional.pad(joined, (0, missing))
-        return self(functional.pad(matrix, (0, missing)), bias)
-
     def _table(self, behind: Float[Tensor, "C W"]) -> Float[Tensor, "M W"]:
-        N, H, D = self._values.shape
+        _, H, D = self._values.shape
         by_head = behind.to(self._values.dtype).view(H, D, -1)
         table = torch.bmm(self._values.transpose(0, 1), by_head).transpose(0, 1)
-        return table.to(self._start.dtype).reshape(N * H, -1)
+        return table.to(self._start.dtype).flatten(0, 1)
 
 
 def _relative(

@@ -1,45 +1,72 @@
-"""How a rectified hidden layer and its way to the logits are taken, some examples at a time.
+"""How a rectified hidden layer and its way to the logits are taken from a table's rows.
 
-    (within | beside | 0) = base + Σₖ weight_k · table_k
-    logits = beside + max(0, within) · out · Uᵀ
+    (within | beside) = base + Σₖ weight_k · table_k
+    logits = beside + max(0, within) · through
 
-Of all examples the hidden layer is larger than the caches; taken in blocks, it is multiplied
-while it is still near, and its gradient never leaves them. Nothing stands between out and Uᵀ, so
-that they are joined to one matrix. In bfloat16 a product is rounded where it leaves the
-multiplier, which gradients bear and logits do not; so there the forward pass goes through the
-residual stream, as everywhere else, and the backward pass alone through the joined matrix.
+Nothing stands between W_out and Uᵀ, so that `through` is one matrix.
 
-Shapes: ``R`` results, ``C`` d_model, ``F`` d_mlp, ``V`` vocabulary, ``N`` rows of the table,
-``Q`` bases, ``W`` at least F + V: rows of whole vectors are summed faster.
+Shapes: ``R`` results, ``F`` d_mlp, ``V`` vocabulary, ``M`` rows of the table, ``Q`` bases;
+``P`` panels of 64 numbers, those of the hidden layer first, each of the two filled up with zeros.
 """
 
-from collections.abc import Iterator
 from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn import functional
 
-from engine.kernels.row_sums import Places, RowSums
+from engine.kernels.row_sums import Places, summed_rows_by_torch
 
-ROOM = 3 * 2**16
-"""Numbers that one block sums, for each of torch's threads: in float32 three quarters of a
-megabyte, which leaves a core's own cache some room for what they are multiplied with."""
+WIDTH = 64
+"""Numbers in a panel: `engine.kernels.panels`."""
+
+
+def in_panels(x: Float[Tensor, "*N W"]) -> Float[Tensor, "*N W_"]:
+    """The last dimension filled up with zeros to whole panels."""
+    return functional.pad(x, (0, -x.shape[-1] % WIDTH))
+
+
+def to_panels(x: Float[Tensor, "H N W"], dtype: torch.dtype) -> Float[Tensor, "P M 64"]:
+    """Panel by panel the rows, heads within them, in one pass through memory."""
+    panels = x.unflatten(-1, (-1, WIDTH)).permute(2, 1, 0, 3)
+    return torch.empty(panels.shape, dtype=dtype).copy_(panels).flatten(1, 2)
+
+
+def from_panels(
+    x: Float[Tensor, "P M 64"], n_heads: int, dtype: torch.dtype
+) -> Float[Tensor, "H N W"]:
+    """What `to_panels` was given."""
+    rows = x.unflatten(1, (-1, n_heads)).permute(2, 1, 0, 3)
+    return torch.empty(rows.shape, dtype=dtype).copy_(rows).flatten(2)
 
 
 def rectified_logits(
-    table: Float[Tensor, "N W"],
-    base: Float[Tensor, "Q W"],
+    table: Float[Tensor, "P M 64"],
+    base: Float[Tensor, "P Q 64"],
     places: Places,
-    out: Float[Tensor, "F C"],
-    unembedding: Float[Tensor, "V C"],
+    through: Float[Tensor, "F V"],
     dtype: torch.dtype,
 ) -> Float[Tensor, "R V"]:
-    """The logits, the hidden layer's products in `dtype`; on the CPU."""
-    if not torch.is_grad_enabled():
-        # autograd tells a function that a parameter needs a gradient even where none is taken
-        out, unembedding = out.detach(), unembedding.detach()
-    return _RectifiedLogits.apply(table, base, *places, out, unembedding, dtype)
+    """The logits, by compiled loops on the CPU; the hidden layer's products are of `dtype`."""
+    if torch.float64 in (table.dtype, dtype):
+        return rectified_logits_by_torch(table, base, places, through, dtype)
+    return _RectifiedLogits.apply(table, base, *places, through, dtype)
+
+
+def rectified_logits_by_torch(
+    table: Float[Tensor, "P M 64"],
+    base: Float[Tensor, "P Q 64"],
+    places: Places,
+    through: Float[Tensor, "F V"],
+    dtype: torch.dtype,
+) -> Float[Tensor, "R V"]:
+    """The same by operations of torch: what `rectified_logits` is held to."""
+    rows, starts = (x.transpose(0, 1).flatten(1) for x in (table, base))
+    summed = summed_rows_by_torch(rows, starts, places)
+    (F, V), beside = through.shape, in_panels(through.T).shape[1]
+    hidden, factor = (x.to(dtype).to(x.dtype) for x in (summed[:, :F].relu(), through))
+    return summed[:, beside : beside + V] + hidden @ factor
 
 
 class _RectifiedLogits(torch.autograd.Function):
@@ -51,50 +78,24 @@ class _RectifiedLogits(torch.autograd.Function):
         weights: Tensor,
         rows: Tensor,
         asked: Tensor,
-        out: Tensor,
-        unembedding: Tensor,
+        through: Tensor,
         dtype: torch.dtype,
     ) -> Tensor:
-        table, base, *places = (
-            x.detach().contiguous() for x in (table, base, weights, rows, asked)
-        )
-        R, F, V = len(rows), len(out), len(unembedding)
-        is_kept, is_exact = any(ctx.needs_input_grad), dtype == table.dtype
-        kept = table.new_empty(R if is_kept else min(R, _size(table)), F, dtype=dtype)
-        logits = table.new_empty(R, V)
-        through = out @ unembedding.T if is_exact else out.to(dtype)
-        sums = RowSums(table, base, Places(*places))
-        for block in _blocks(table, R):
-            hidden = kept[block] if is_kept else kept[: block.stop - block.start]
-            sums.write(hidden, logits[block], block.start)
-            if is_exact:
-                logits[block].addmm_(hidden, through)
-            else:
-                stream = (hidden @ through).to(table.dtype)
-                logits[block].addmm_(stream, unembedding.T)
-        if is_kept:
-            ctx.save_for_backward(table, base, *places, out, unembedding, kept)
+        # Numba is imported where its loops are called
+        from engine.kernels.rectified_layer import Layer, logits_of
+
+        given = [x.detach().contiguous() for x in (table, base, weights, rows, asked, through)]
+        layer = Layer(given[0], given[1], Places(*given[2:5]), given[5], dtype)
+        logits, hidden = logits_of(layer, keeps=any(ctx.needs_input_grad))
+        ctx.save_for_backward(*given, hidden)
+        ctx.dtype = dtype
         return logits
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        table, base, *places, out, unembedding, kept = ctx.saved_tensors
-        given = gradient.to(kept.dtype)
-        joined = unembedding @ out.T
-        back = joined.to(kept.dtype)
-        spread = RowSums(table, base, Places(*places)).spread()
-        for block in _blocks(table, len(kept)):
-            spread.add(given[block] @ back, kept[block], gradient[block], block.start)
-        to_joined = (given.T @ kept).to(out.dtype)
-        to_out, to_unembedding = to_joined.T @ unembedding, to_joined @ out
-        return *spread.gathered(), None, None, to_out, to_unembedding, None
+        from engine.kernels.rectified_layer import Layer, gradients_of
 
-
-def _blocks(table: Float[Tensor, "N W"], n: int) -> Iterator[slice]:
-    """Shares of `n` results."""
-    size = _size(table)
-    return (slice(start, min(start + size, n)) for start in range(0, n, size))
-
-
-def _size(table: Float[Tensor, "N W"]) -> int:
-    return max(ROOM // table.shape[1], 1) * torch.get_num_threads()
+        table, base, weights, rows, asked, through, hidden = ctx.saved_tensors
+        layer = Layer(table, base, Places(weights, rows, asked), through, ctx.dtype)
+        to_table, to_base, to_weights, to_through = gradients_of(layer, hidden, gradient)
+        return to_table, to_base, to_weights, None, None, to_through, None

@@ -45,9 +45,10 @@ def test_a_confident_answer_keeps_its_small_loss_in_float64():
     assert torch.autograd.grad(loss, logits)[0][0, 0, 1] > 0
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
 @pytest.mark.parametrize("place", range(13))
-def test_a_nan_among_the_logits_reaches_the_loss(place: int):
+def test_a_nan_among_the_logits_reaches_the_loss(place: int, dtype: torch.dtype):
     logits, targets = _inputs(13, scale=1.0, ignored=0)
     with torch.no_grad():
         logits[3, 1, place] = float("nan")
-    assert answer_loss_in_one_pass(logits, targets, n_classes=13).isnan()
+    assert answer_loss_in_one_pass(logits, targets, n_classes=13, dtype=dtype).isnan()

@@ -49,6 +49,21 @@ def test_loops_change_neither_values_nor_gradients(form: str, read: tuple[int, .
         torch.testing.assert_close(plain_gradients[name], gradient, rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.parametrize("read", READS, ids=str)
+@pytest.mark.parametrize("form", FORMS)
+def test_in_float32_values_and_gradients_are_as_near_as_those_of_the_plain_pass(
+    form: str, read: tuple[int, ...]
+):
+    model, tokens = _network(form), examples(100)
+    exact, exact_gradients = model(tokens, read), gradients(model, tokens, read)
+    model.float()
+    model.loops, model.matmul_dtype = True, torch.float32
+    torch.testing.assert_close(model(tokens, read).double(), exact, rtol=1e-5, atol=1e-5)
+    for name, gradient in gradients(model, tokens, read).items():
+        wanted = exact_gradients[name]
+        assert (gradient - wanted).norm() <= 1e-5 * wanted.norm() + 1e-7, name
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_maps_of_the_loops_are_those_of_the_plain_pass(form: str):
     model, tokens = _network(form), examples(100)

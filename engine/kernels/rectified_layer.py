@@ -1,0 +1,339 @@
+"""A rectified hidden layer, of sums of a table's rows, and its product: forward and backward.
+
+    (within | beside) = base + Σₖ weight_k · table_k
+    logits = beside + max(0, within) · through
+
+Of all examples the hidden layer is larger than the caches. Here a panel of it, 64 numbers of some
+examples, is summed, rectified, rounded to the type of the product and multiplied before the next
+one is looked at; its gradient never leaves the nearest cache. A panel of the table, which all
+examples read and whose gradient they all add to, stays there as long.
+
+Results are independent of each other forward, and panels backward. So threads share them, and the
+numbers do not depend on how many there are.
+
+Shapes: ``R`` results, ``F`` hidden layer, ``V`` logits, ``K`` rows summed for each result, ``L``
+weights of each; ``M`` rows of the table, ``Q`` bases, ``W`` width of the table: F and V, each
+filled up to whole panels; ``P`` panels, ``N`` of them of the hidden layer.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float, Shaped
+from torch import Tensor
+from torch.nn import functional
+
+from engine.kernels.compiled import compiled, within_loops
+from engine.kernels.panels import (
+    WIDTH,
+    dot,
+    keep,
+    kept,
+    load,
+    plus,
+    plus_scaled,
+    rectified,
+    store,
+    where_positive,
+)
+from engine.kernels.products import TILE_ROWS, add_product, product
+from engine.kernels.row_sums import Places
+from engine.kernels.threads import by_shares, one_by_one
+
+ROWS_FORWARD, ROWS_BACKWARD = 128 * TILE_ROWS, 64 * TILE_ROWS
+"""Results that one block takes: with a panel of the table they fit a core's own cache."""
+
+
+class Layer(NamedTuple):
+    """What is computed, in float32; contiguous."""
+
+    table: Float[Tensor, "P M 64"]
+    base: Float[Tensor, "P Q 64"]
+    places: Places
+    through: Float[Tensor, "F V"]
+    dtype: torch.dtype
+    """Of the products' factors."""
+
+
+def logits_of(
+    layer: Layer, *, keeps: bool
+) -> tuple[Float[Tensor, "R V"], Shaped[Tensor, "N _ 64"]]:
+    """The logits, and the hidden layer panel by panel, or nothing of it.
+
+    Of bfloat16 the hidden layer has pairs of results.
+    """
+    (F, V), R, per_unit = layer.through.shape, len(layer.places.rows), _per_unit(layer.dtype)
+    padded = functional.pad(layer.through, (0, -V % WIDTH, 0, -F % WIDTH))
+    n_units = _whole(R, TILE_ROWS) // per_unit if keeps else 0
+    hidden = padded.new_empty(len(padded) // WIDTH, n_units, WIDTH, dtype=_units(layer.dtype))
+    logits = padded.new_empty(R, V)
+
+    def part(share: slice, _: int) -> None:
+        block = torch.empty(ROWS_FORWARD, WIDTH, dtype=layer.dtype)
+        _write_logits(
+            *_arrays(layer.table, layer.base, *layer.places, _as_units(padded, layer.dtype)),
+            *_arrays(hidden, block, block.view(_units(layer.dtype))),
+            padded.new_empty(ROWS_FORWARD, padded.shape[1]).numpy(),
+            logits.numpy(),
+            share.start,
+            share.stop,
+            int(per_unit == 2),
+        )
+
+    by_shares(part, R, of=TILE_ROWS)
+    return logits, hidden
+
+
+def gradients_of(
+    layer: Layer, hidden: Shaped[Tensor, "N _ 64"], gradient: Float[Tensor, "R V"]
+) -> tuple[
+    Float[Tensor, "P M 64"], Float[Tensor, "P Q 64"], Float[Tensor, "R L"], Float[Tensor, "F V"]
+]:
+    """The gradients of table, base, weights and through, from that of the logits."""
+    (F, V), (R, K), dtype = layer.through.shape, layer.places.rows.shape, layer.dtype
+    to_table, to_base = torch.empty_like(layer.table), torch.zeros_like(layer.base)
+    n_panels, n_hidden = len(layer.table), len(hidden)
+    to_weights = gradient.new_empty(n_panels, R, K)
+    # row-major for the product that sums over logits, by results for the one that sums over those
+    wide = gradient.new_empty(_whole(R, TILE_ROWS), _whole(_whole(V, TILE_ROWS), WIDTH))
+    _fill(gradient.contiguous().numpy(), wide.numpy())
+    by_logit = wide if dtype == torch.float32 else wide.to(dtype).view(torch.uint32)
+    by_result = _as_units(wide, dtype)
+    back = _as_units(functional.pad(layer.through.T, (0, -F % WIDTH, 0, V % 2)), dtype)
+    to_through = gradient.new_zeros(_whole(V, TILE_ROWS), n_hidden * WIDTH)
+    sums = _arrays(layer.table, *layer.places), _arrays(to_table, to_base, to_weights)
+
+    def part(panel: int) -> None:
+        if panel < n_hidden:
+            _spread_hidden(
+                *sums[0],
+                *_arrays(hidden, by_logit, by_result, back),
+                gradient.new_empty(ROWS_BACKWARD, WIDTH).numpy(),
+                *sums[1],
+                to_through.numpy(),
+                panel,
+                int(dtype == torch.bfloat16),
+            )
+        else:
+            _spread_beside(*sums[0], wide.numpy(), *sums[1], panel, panel - n_hidden)
+
+    one_by_one(part, n_panels)
+    summed = functional.pad(to_weights.sum(0), (0, layer.places.weights.shape[1] - K))
+    return to_table, to_base, summed, to_through[:V, :F].T
+
+
+def _whole(n: int, of: int) -> int:
+    return -(-n // of) * of
+
+
+def _per_unit(dtype: torch.dtype) -> int:
+    return 4 // dtype.itemsize
+
+
+def _units(dtype: torch.dtype) -> torch.dtype:
+    return torch.float32 if dtype == torch.float32 else torch.uint32
+
+
+def _as_units(x: Float[Tensor, "A B"], dtype: torch.dtype) -> Shaped[Tensor, "U B"]:
+    """Units along the first dimension, which in bfloat16 are pairs; its length is even."""
+    if dtype == torch.float32:
+        return x.contiguous()
+    out = torch.empty(len(x) // 2, x.shape[1], dtype=torch.uint32)
+    _pair(x.contiguous().view(torch.uint32).numpy(), out.numpy())
+    return out
+
+
+def _arrays(*tensors: Tensor) -> list[np.ndarray]:
+    """As NumPy sees them; of bfloat16, which it does not know, the bits."""
+    half = torch.bfloat16
+    return [(x.view(torch.uint16) if x.dtype == half else x).numpy() for x in tensors]
+
+
+@compiled
+def _fill(x: np.ndarray, out: np.ndarray) -> None:
+    """Copy x into a corner of `out`, and zeros beside it: once through memory."""
+    (R, V), (rows, columns) = x.shape, out.shape
+    for r in range(R):
+        for v in range(V):
+            out[r, v] = x[r, v]
+        for v in range(V, columns):
+            out[r, v] = 0
+    for r in range(R, rows):
+        for v in range(columns):
+            out[r, v] = 0
+
+
+@compiled
+def _pair(bits: np.ndarray, out: np.ndarray) -> None:
+    """Pairs of bfloat16, to the nearest, of two to the even one, from the bits of float32."""
+    one, half, sixteen = np.uint32(1), np.uint32(0x7FFF), np.uint32(16)
+    for u in range(out.shape[0]):
+        for v in range(out.shape[1]):
+            low, high = bits[2 * u, v], bits[2 * u + 1, v]
+            low += half + ((low >> sixteen) & one)
+            high += half + ((high >> sixteen) & one)
+            out[u, v] = (low >> sixteen) | (high >> sixteen << sixteen)
+
+
+@within_loops()
+def _sum(
+    table: np.ndarray,
+    base: np.ndarray,
+    weights: np.ndarray,
+    rows: np.ndarray,
+    asked: np.ndarray,
+    r: int,
+    panel: int,
+) -> Any:
+    """A panel of one result."""
+    M, Q = table.shape[1], base.shape[1]
+    x = load(base, (panel * Q + asked[r]) * WIDTH)
+    for k in range(rows.shape[1]):
+        row = load(table, (panel * M + rows[r, k]) * WIDTH)
+        x = plus_scaled(x, weights[r, k], row)
+    return x
+
+
+@within_loops()
+def _multiply(
+    sums: np.ndarray, units: np.ndarray, through: np.ndarray, first: int, n_rows: int
+) -> None:
+    """Add the product of some units with the rows of `through` from `first` on."""
+    V, n = through.shape[1], units.shape[1]
+    for v in range(0, V, WIDTH):
+        for i in range(0, n_rows, TILE_ROWS):
+            at, steps = first * V + v, (V, n, 1, V)
+            add_product(sums, i * V + v, units, i * n, through, at, steps, n)
+
+
+@compiled
+def _write_logits(
+    table: np.ndarray,
+    base: np.ndarray,
+    weights: np.ndarray,
+    rows: np.ndarray,
+    asked: np.ndarray,
+    through: np.ndarray,
+    hidden: np.ndarray,
+    block: np.ndarray,
+    units: np.ndarray,
+    sums: np.ndarray,
+    logits: np.ndarray,
+    first: int,
+    last: int,
+    paired: int,
+) -> None:
+    """`units` is another view of `block`, the hidden layer's panel; `sums` are its logits."""
+    (P, U, _), V = hidden.shape, through.shape[1]
+    for start in range(first, last, len(block)):
+        stop = min(start + len(block), last)
+        for v in range(0, V, WIDTH):
+            for r in range(start, stop):
+                x = _sum(table, base, weights, rows, asked, r, P + v // WIDTH)
+                store(sums, (r - start) * V + v, x)
+        for p in range(P):
+            for r in range(start, stop):
+                x = rectified(_sum(table, base, weights, rows, asked, r, p))
+                store(block, (r - start) * WIDTH, x)
+                if U:
+                    keep(hidden, (p * U + (r >> paired)) * WIDTH, x, r & paired)
+            _multiply(sums, units, through, p * units.shape[1], stop - start)
+        for r in range(start, stop):
+            for v in range(logits.shape[1]):
+                logits[r, v] = sums[r - start, v]
+
+
+@within_loops()
+def _clear(to_table: np.ndarray, panel: int) -> None:
+    for m in range(to_table.shape[1]):
+        for j in range(WIDTH):
+            to_table[panel, m, j] = 0
+
+
+@within_loops()
+def _spread(
+    x: Any,
+    table: np.ndarray,
+    weights: np.ndarray,
+    rows: np.ndarray,
+    asked: np.ndarray,
+    to_table: np.ndarray,
+    to_base: np.ndarray,
+    to_weights: np.ndarray,
+    r: int,
+    panel: int,
+) -> None:
+    """What the gradient of one result's panel gives."""
+    M, Q = table.shape[1], to_base.shape[1]
+    at = (panel * Q + asked[r]) * WIDTH
+    store(to_base, at, plus(load(to_base, at), x))
+    for k in range(rows.shape[1]):
+        at = (panel * M + rows[r, k]) * WIDTH
+        to_weights[panel, r, k] = dot(x, load(table, at))
+        store(to_table, at, plus_scaled(load(to_table, at), weights[r, k], x))
+
+
+@compiled
+def _spread_hidden(
+    table: np.ndarray,
+    weights: np.ndarray,
+    rows: np.ndarray,
+    asked: np.ndarray,
+    hidden: np.ndarray,
+    by_logit: np.ndarray,
+    by_result: np.ndarray,
+    back: np.ndarray,
+    block: np.ndarray,
+    to_table: np.ndarray,
+    to_base: np.ndarray,
+    to_weights: np.ndarray,
+    to_through: np.ndarray,
+    panel: int,
+    paired: int,
+) -> None:
+    """One panel's gradients; `block` is room for that of some results' hidden layer."""
+    R, (V, F), U = len(rows), to_through.shape, hidden.shape[1]
+    column, n_logits, n_results = panel * WIDTH, by_logit.shape[1], by_result.shape[1]
+    _clear(to_table, panel)
+    for start in range(0, R, len(block)):
+        stop = min(start + len(block), R)
+        for i in range(0, stop - start, TILE_ROWS):
+            at, steps = (start + i) * n_logits, (WIDTH, n_logits, 1, F)
+            product(block, i * WIDTH, by_logit, at, back, column, steps, len(back))
+        for r in range(start, stop):
+            was = kept(hidden, (panel * U + (r >> paired)) * WIDTH, r & paired)
+            x = where_positive(load(block, (r - start) * WIDTH), was)
+            _spread(x, table, weights, rows, asked, to_table, to_base, to_weights, r, panel)
+        first, last = start >> paired, (stop + paired) >> paired
+        for v in range(0, V, TILE_ROWS):
+            add_product(
+                to_through,
+                v * F + column,
+                by_result,
+                first * n_results + v,
+                hidden,
+                (panel * U + first) * WIDTH,
+                (F, 1, n_results, WIDTH),
+                last - first,
+            )
+
+
+@compiled
+def _spread_beside(
+    table: np.ndarray,
+    weights: np.ndarray,
+    rows: np.ndarray,
+    asked: np.ndarray,
+    gradient: np.ndarray,
+    to_table: np.ndarray,
+    to_base: np.ndarray,
+    to_weights: np.ndarray,
+    panel: int,
+    beside: int,
+) -> None:
+    """The same of a panel that is not rectified, the one numbered `beside` of the logits."""
+    _clear(to_table, panel)
+    for r in range(len(rows)):
+        x = load(gradient, r * gradient.shape[1] + beside * WIDTH)
+        _spread(x, table, weights, rows, asked, to_table, to_base, to_weights, r, panel)
