@@ -17,6 +17,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from engine.kernels.compiled import compiled
+from engine.kernels.threads import by_shares
 
 
 def looked_up_attention(
@@ -54,16 +55,16 @@ class _LookedUp(torch.autograd.Function):
         products = products.detach().contiguous()
         R, T, H = len(asked), rows.shape[1], products.shape[2]
         weights = products.new_empty(R, T * H)
-        _look(
-            products.numpy(),
-            rows.numpy(),
-            asked.numpy(),
-            hidden.numpy(),
-            products.numpy().dtype.type(scale),
-            weights.numpy(),
-        )
-        # torch takes many exponentials at once, a loop takes them one by one
-        _share(weights.exp_().numpy(), H)
+        arrays = [x.numpy() for x in (products, rows, asked, hidden)]
+        by = products.numpy().dtype.type(scale)
+
+        def part(share: slice, _: int) -> None:
+            own = weights[share]
+            _look(*arrays, by, own.numpy(), share.start)
+            # torch takes many exponentials at once, a loop takes them one by one
+            _share(own.exp_().numpy(), H)
+
+        by_shares(part, len(asked))
         ctx.save_for_backward(rows, asked, weights)
         ctx.rest = products.shape, scale
         return weights
@@ -92,11 +93,12 @@ def _look(
     hidden: np.ndarray,
     scale: float,
     weights: np.ndarray,
+    first: int,
 ) -> None:
-    """How far each score lies below the largest that its head sees there."""
+    """How far each score lies below the largest that its head sees there, from `first` on."""
     (A, T), H = hidden.shape, products.shape[2]
-    for r in range(len(asked)):
-        b, a, q = r // A, r % A, asked[r]
+    for r in range(len(weights)):
+        b, a, q = (first + r) // A, (first + r) % A, asked[first + r]
         for h in range(H):
             most = -np.inf
             for t in range(T):

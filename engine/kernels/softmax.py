@@ -20,6 +20,7 @@ from torch import Tensor
 from data.task import IGNORED
 from engine.kernels.compiled import compiled, within_loops
 from engine.kernels.panels import declared, intrinsic, place, read
+from engine.kernels.threads import by_shares
 
 _LEAST = -707.0
 _PER_LN_2 = 1 / np.log(2)
@@ -46,8 +47,13 @@ def cross_entropy(
 
     None is where `gradient` has no rows. A row whose target is `IGNORED` counts for nothing.
     """
-    arrays = logits.numpy(), targets.numpy(), gradient.numpy()
-    return _take(*arrays, n_classes, scale, IGNORED)
+    losses = np.zeros(len(logits))
+    arrays = logits.numpy(), targets.numpy(), gradient.numpy(), losses
+    by_shares(
+        lambda share, _: _take(*arrays, n_classes, scale, IGNORED, share.start, share.stop),
+        len(logits),
+    )
+    return float(losses.sum()) * scale
 
 
 def exponentials(x: Float64[Tensor, "R C"]) -> Float64[Tensor, "R C"]:
@@ -120,16 +126,19 @@ def _take(
     logits: np.ndarray,
     targets: np.ndarray,
     gradient: np.ndarray,
+    losses: np.ndarray,
     n_classes: int,
     scale: float,
     ignored: int,
-) -> float:
-    V, loss = logits.shape[1], 0.0
+    first: int,
+    last: int,
+) -> None:
+    V = logits.shape[1]
     # whole vectors: what is left over would be taken one by one
     shares = np.empty((n_classes + _LANES - 1) // _LANES * _LANES)
     shifted = np.empty_like(shares)
     bits = shifted.view(np.int64)
-    for r in range(len(targets)):
+    for r in range(first, last):
         target = targets[r]
         if target == ignored:
             for j in range(V if len(gradient) else 0):
@@ -144,7 +153,7 @@ def _take(
         for j in range(n_classes, len(shares)):
             shares[j] = 0
         total = _sum(shares)
-        loss += np.log(total) - (ahead - most)
+        losses[r] = np.log(total) - (ahead - most)
         if len(gradient):
             by = scale / total
             for j in range(n_classes):
@@ -152,7 +161,6 @@ def _take(
             for j in range(n_classes, V):
                 gradient[r, j] = 0
             gradient[r, target] -= scale
-    return loss * scale
 
 
 @compiled
