@@ -1,11 +1,13 @@
 """`python -m engine.standby`: a worker that has loaded torch and waits to be told its runs.
 
 Loading torch takes longer than the first hundred steps of a small run. The daemon keeps one such
-process while a slot is free, so that a launch shows its first point at once.
+process while a slot is free, so that a launch shows its first point at once. The first one on a
+machine also compiles the loops that training calls.
 """
 
 import json
 import os
+import select
 import sys
 
 import setproctitle
@@ -17,7 +19,9 @@ def main() -> int:
     """Wait for one line `{"runs", "log", "gpu"}` on stdin, then be the worker of those runs."""
     # Imported for its side effect, ahead of need: it brings torch with it.
     import engine.worker.session  # noqa: F401  # pyright: ignore[reportUnusedImport]
+    from engine.worker.rehearsal import rehearse
 
+    rehearse(lambda: bool(select.select([sys.stdin], [], [], 0)[0]))
     line = sys.stdin.readline()
     if not line:
         return 0

@@ -15,7 +15,7 @@ from typing import Any
 
 from llvmlite import binding, ir
 from numba import types
-from numba.core import cgutils
+from numba.core import cgutils, config
 
 from engine.kernels.panels import (
     FLOAT,
@@ -33,7 +33,10 @@ from engine.kernels.panels import (
 TILE_ROWS = 6
 """Rows that are summed at once."""
 
-_FEATURES = binding.get_host_cpu_features()
+_TOLD: Any = config
+_IS_TOLD = bool(_TOLD.CPU_NAME or _TOLD.CPU_FEATURES)
+_FEATURES = {} if _IS_TOLD else binding.get_host_cpu_features()
+"""Of the processor that Numba compiles for; none are relied on where its environment names one."""
 _LANES, _N_VECTORS = (16, 4) if _FEATURES.get("avx512f") else (8, 2)
 """Numbers in a vector, and vectors in a tile's row: factors need some registers too."""
 _VECTOR, _VECTOR_OF_UNITS = ir.VectorType(FLOAT, _LANES), ir.VectorType(INT, _LANES)

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from engine.bench.lab.home import ENDED, temporary_lab
@@ -18,6 +19,11 @@ from engine.version import ROOT
 
 MEASURED = ("quick", "nanda")
 """The presets that are measured when none is named."""
+FASTEST = ("nanda",)
+"""Those that are also measured as fast as two cores let them go …"""
+FAST = ("training.precision=bfloat16", "training.threads=2")
+"""… which is so."""
+STARTS, THERE = "starts with the run", "there before"
 POLL_SECONDS = 0.05
 MARKERS = ("memorised_step", "grokked_step")
 
@@ -26,23 +32,26 @@ def presets(options: Options) -> list[dict[str, Any]]:
     """One row a preset: seconds from `python -m engine run … --wait` to its markers.
 
     The first row's command starts the daemon too; the first preset is then measured again, with
-    the daemon there, as it is for whoever has the page open. A run is stopped once it has grokked.
+    the daemon there, as it is for whoever has the page open, and those of `FASTEST` as fast as
+    they go. A run is stopped once it has grokked.
     """
     device = pick(options.device).type
     names = chosen(options.settings or MEASURED, list(PRESETS), what="preset")
+    rows = [(STARTS, names[0], ()), *((THERE, each, ()) for each in names)]
+    if device == "cpu" and (os.cpu_count() or 1) > 1:
+        rows += [(THERE, each, FAST) for each in names if each in FASTEST]
     with temporary_lab() as lab:
         return [
-            {"preset": name, "daemon": daemon} | _to_green(lab, name, device=device)
-            for daemon, name in [
-                ("starts with the run", names[0]),
-                *(("there before", each) for each in names),
-            ]
+            {"preset": name, "set": " ".join(changes), "daemon": daemon}
+            | _to_green(lab, name, (f"training.device={device}", *changes))
+            for daemon, name, changes in rows
         ]
 
 
-def _to_green(lab: Lab, preset: str, *, device: str) -> dict[str, Any]:
-    say(f"presets: {preset}")
-    words = ["run", preset, "--wait", "--json", "--set", f"training.device={device}"]
+def _to_green(lab: Lab, preset: str, changes: Sequence[str]) -> dict[str, Any]:
+    say(f"presets: {preset} {' '.join(changes)}")
+    words = ["run", preset, "--wait", "--json"]
+    words += [word for change in changes for word in ("--set", change)]
     known = {row["run_id"] for row in lab.runs()} if lab.home.daemon_info.exists() else set[int]()
     started = time.perf_counter()
     command = subprocess.Popen(

@@ -1,0 +1,30 @@
+"""Makes the machine code of the compiled loops ahead of need: once for a machine and edition."""
+
+from collections.abc import Callable
+
+import torch
+
+from engine.config.presets import PRESETS
+from engine.kernels.compiled import available, is_on_disk
+from engine.trainer.batch import Batch
+from engine.trainer.measuring import evaluate, photograph
+
+LOOPED = ("quick", "composition-small")
+"""Presets that call the loops of most runs between them, those of a first launch first."""
+
+
+def rehearse(is_wanted: Callable[[], bool]) -> None:
+    """Train a step of some presets, measure and photograph it; nothing where that was done.
+
+    A first launch would wait some seconds for the compiler otherwise. Asked before each preset,
+    `is_wanted` says that there is something to train.
+    """
+    if not available() or is_on_disk():
+        return
+    for name in LOOPED:
+        if is_wanted():
+            return
+        batch = Batch.start({0: PRESETS[name].config}, device=torch.device("cpu"))
+        batch.advance(1)
+        evaluate(batch)
+        photograph(batch, batch.runs)

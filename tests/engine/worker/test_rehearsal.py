@@ -1,0 +1,41 @@
+"""The loops' machine code is there before the first launch asks for it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+REHEARSE = """
+import sys
+from engine.kernels.compiled import is_on_disk
+from engine.worker import rehearsal
+was_there = is_on_disk()
+if was_there:
+    rehearsal.Batch = None  # nothing may be trained
+rehearsal.rehearse(lambda: sys.argv[1] == "wanted")
+print(was_there, is_on_disk())
+"""
+
+
+def _rehearse(folder: Path, wanted: str) -> str:
+    own = {"NUMBA_CACHE_DIR": str(folder), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", REHEARSE, wanted]
+    done = subprocess.run(command, env=os.environ | own, check=True, capture_output=True)
+    return done.stdout.decode().strip()
+
+
+def test_loops_are_compiled_once_and_found_again(tmp_path: Path):
+    assert _rehearse(tmp_path, "not wanted") == "False True"
+    made = {each.name.split("-")[0] for each in tmp_path.rglob("*.nbi")}
+    assert {
+        "adam._step",
+        "looked_up._look",
+        "rectified_layer._write_logits",
+        "softmax._take",
+    } <= made
+    assert {"answers._count", "shares._write"} <= made
+    assert _rehearse(tmp_path, "not wanted") == "True True"
+
+
+def test_a_launch_does_not_wait_for_it(tmp_path: Path):
+    assert _rehearse(tmp_path, "wanted") == "False False"
