@@ -95,11 +95,7 @@ def gradients_of(
     to_table, to_base = torch.empty_like(layer.table), torch.zeros_like(layer.base)
     n_panels, n_hidden = len(layer.table), len(hidden)
     to_weights = gradient.new_empty(n_panels, R, K)
-    # row-major for the product that sums over logits, by results for the one that sums over those
-    wide = gradient.new_empty(_whole(R, TILE_ROWS), _whole(_whole(V, TILE_ROWS), WIDTH))
-    _fill(gradient.contiguous().numpy(), wide.numpy())
-    by_logit = wide if dtype == torch.float32 else wide.to(dtype).view(torch.uint32)
-    by_result = _as_units(wide, dtype)
+    wide, by_logit, by_result = _in_layouts(gradient.contiguous(), dtype)
     back = _as_units(functional.pad(layer.through.T, (0, -F % WIDTH, 0, V % 2)), dtype)
     to_through = gradient.new_zeros(_whole(V, TILE_ROWS), n_hidden * WIDTH)
     sums = _arrays(layer.table, *layer.places), _arrays(to_table, to_base, to_weights)
@@ -121,6 +117,25 @@ def gradients_of(
     one_by_one(part, n_panels)
     summed = functional.pad(to_weights.sum(0), (0, layer.places.weights.shape[1] - K))
     return to_table, to_base, summed, to_through[:V, :F].T
+
+
+def _in_layouts(
+    gradient: Float[Tensor, "R V"], dtype: torch.dtype
+) -> tuple[Float[Tensor, "R_ V_"], Shaped[Tensor, "R_ U"], Shaped[Tensor, "S V_"]]:
+    """The gradient of the logits filled up with zeros: as it is, and as factors of two products.
+
+    One of them sums over logits, the other over results; in bfloat16 these are what pairs.
+    """
+    (R, V), paired = gradient.shape, dtype == torch.bfloat16
+    rows, columns = _whole(R, TILE_ROWS), _whole(_whole(V, TILE_ROWS), WIDTH)
+    wide = gradient.new_empty(rows, columns)
+    if not paired:
+        _fill(gradient.numpy(), wide.numpy())
+        return wide, wide, wide
+    by_logit = gradient.new_empty(rows, columns, dtype=dtype)
+    by_result = gradient.new_empty(rows // 2, columns, dtype=torch.uint32)
+    _fill_and_round(*_arrays(gradient, wide, wide.view(torch.uint32), by_logit, by_result))
+    return wide, by_logit.view(torch.uint32), by_result
 
 
 def _whole(n: int, of: int) -> int:
@@ -150,30 +165,51 @@ def _arrays(*tensors: Tensor) -> list[np.ndarray]:
     return [(x.view(torch.uint16) if x.dtype == half else x).numpy() for x in tensors]
 
 
+@within_loops()
+def _fill_row(x: np.ndarray, out: np.ndarray, r: int) -> None:
+    (R, V), columns = x.shape, out.shape[1]
+    n = V if r < R else 0
+    for v in range(n):
+        out[r, v] = x[r, v]
+    for v in range(n, columns):
+        out[r, v] = 0
+
+
 @compiled
 def _fill(x: np.ndarray, out: np.ndarray) -> None:
-    """Copy x into a corner of `out`, and zeros beside it: once through memory."""
-    (R, V), (rows, columns) = x.shape, out.shape
-    for r in range(R):
-        for v in range(V):
-            out[r, v] = x[r, v]
-        for v in range(V, columns):
-            out[r, v] = 0
-    for r in range(R, rows):
-        for v in range(columns):
-            out[r, v] = 0
+    """Copy x into a corner of `out`, and zeros beside it."""
+    for r in range(len(out)):
+        _fill_row(x, out, r)
+
+
+@compiled
+def _fill_and_round(
+    x: np.ndarray, out: np.ndarray, bits: np.ndarray, halves: np.ndarray, pairs: np.ndarray
+) -> None:
+    """The same, and once more in bfloat16, and in pairs of rows; `bits` is a view of `out`."""
+    for u in range(len(pairs)):
+        _fill_row(x, out, 2 * u)
+        _fill_row(x, out, 2 * u + 1)
+        for v in range(out.shape[1]):
+            low, high = _half(bits[2 * u, v]), _half(bits[2 * u + 1, v])
+            halves[2 * u, v] = low
+            halves[2 * u + 1, v] = high
+            pairs[u, v] = low | (high << np.uint32(16))
+
+
+@within_loops()
+def _half(bits: Any) -> Any:
+    """The bits of bfloat16, to the nearest, of two to the even one, from those of float32."""
+    one, most, sixteen = np.uint32(1), np.uint32(0x7FFF), np.uint32(16)
+    return (bits + most + ((bits >> sixteen) & one)) >> sixteen
 
 
 @compiled
 def _pair(bits: np.ndarray, out: np.ndarray) -> None:
-    """Pairs of bfloat16, to the nearest, of two to the even one, from the bits of float32."""
-    one, half, sixteen = np.uint32(1), np.uint32(0x7FFF), np.uint32(16)
+    """Pairs of rows in bfloat16, from the bits of float32."""
     for u in range(out.shape[0]):
         for v in range(out.shape[1]):
-            low, high = bits[2 * u, v], bits[2 * u + 1, v]
-            low += half + ((low >> sixteen) & one)
-            high += half + ((high >> sixteen) & one)
-            out[u, v] = (low >> sixteen) | (high >> sixteen << sixteen)
+            out[u, v] = _half(bits[2 * u, v]) | (_half(bits[2 * u + 1, v]) << np.uint32(16))
 
 
 @within_loops()

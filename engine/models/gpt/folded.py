@@ -119,7 +119,7 @@ class _FoldedTables(torch.autograd.Function):
             torch.einsum("qhd,nhd->qnh", asked, k),
             to_panels(rows, x.dtype),
             to_panels(base[None], x.dtype),
-            w.w_out @ w.unembedding.T,
+            (w.w_out.to(dtype) @ w.unembedding.to(dtype).T).to(x.dtype),
         )
 
     @staticmethod
@@ -148,7 +148,9 @@ class _FoldedTables(torch.autograd.Function):
         to_x = (to_qkv @ w.qkv.to(dtype).T).to(x.dtype)
         to_x[queries] += to_start
         (F, V), of_logits = to_through.shape, in_panels(w.w_in).shape[1]
-        to_unembedding = (to_joined[:, of_logits : of_logits + V] + w.w_out.T @ to_through).T
+        through = to_through.to(dtype)
+        to_unembedding = to_joined[:, of_logits : of_logits + V].T
+        to_unembedding = to_unembedding + (through.T @ w.w_out.to(dtype)).to(x.dtype)
         of_bias, to_mlp_bias = base.sum(0), None
         if w.mlp_bias is not None:
             beside = of_bias[of_logits : of_logits + V]
@@ -161,7 +163,7 @@ class _FoldedTables(torch.autograd.Function):
             out_bias=None if w.out_bias is None else to_start.sum(0),
             w_in=to_joined[:, :F],
             in_bias=None if w.in_bias is None else of_bias[:F],
-            w_out=to_through @ w.unembedding,
+            w_out=(through @ w.unembedding.to(dtype)).to(x.dtype),
             mlp_bias=to_mlp_bias,
             unembedding=to_unembedding,
         )
