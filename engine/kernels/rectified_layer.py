@@ -25,6 +25,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from engine.kernels.compiled import compiled, within_loops
+from engine.kernels.layouts import arrays_of, as_units, in_layouts, whole
 from engine.kernels.panels import (
     WIDTH,
     dot,
@@ -65,15 +66,15 @@ def logits_of(
     """
     (F, V), R, per_unit = layer.through.shape, len(layer.places.rows), _per_unit(layer.dtype)
     padded = functional.pad(layer.through, (0, -V % WIDTH, 0, -F % WIDTH))
-    n_units = _whole(R, TILE_ROWS) // per_unit if keeps else 0
+    n_units = whole(R, TILE_ROWS) // per_unit if keeps else 0
     hidden = padded.new_empty(len(padded) // WIDTH, n_units, WIDTH, dtype=_units(layer.dtype))
     logits = padded.new_empty(R, V)
 
     def part(share: slice, _: int) -> None:
         block = torch.empty(ROWS_FORWARD, WIDTH, dtype=layer.dtype)
         _write_logits(
-            *_arrays(layer.table, layer.base, *layer.places, _as_units(padded, layer.dtype)),
-            *_arrays(hidden, block, block.view(_units(layer.dtype))),
+            *arrays_of(layer.table, layer.base, *layer.places, as_units(padded, layer.dtype)),
+            *arrays_of(hidden, block, block.view(_units(layer.dtype))),
             padded.new_empty(ROWS_FORWARD, padded.shape[1]).numpy(),
             logits.numpy(),
             share.start,
@@ -95,16 +96,16 @@ def gradients_of(
     to_table, to_base = torch.empty_like(layer.table), torch.zeros_like(layer.base)
     n_panels, n_hidden = len(layer.table), len(hidden)
     to_weights = gradient.new_empty(n_panels, R, K)
-    wide, by_logit, by_result = _in_layouts(gradient.contiguous(), dtype)
-    back = _as_units(functional.pad(layer.through.T, (0, -F % WIDTH, 0, V % 2)), dtype)
-    to_through = gradient.new_zeros(_whole(V, TILE_ROWS), n_hidden * WIDTH)
-    sums = _arrays(layer.table, *layer.places), _arrays(to_table, to_base, to_weights)
+    wide, by_logit, by_result = in_layouts(gradient.contiguous(), dtype)
+    back = as_units(functional.pad(layer.through.T, (0, -F % WIDTH, 0, V % 2)), dtype)
+    to_through = gradient.new_zeros(whole(V, TILE_ROWS), n_hidden * WIDTH)
+    sums = arrays_of(layer.table, *layer.places), arrays_of(to_table, to_base, to_weights)
 
     def part(panel: int) -> None:
         if panel < n_hidden:
             _spread_hidden(
                 *sums[0],
-                *_arrays(hidden, by_logit, by_result, back),
+                *arrays_of(hidden, by_logit, by_result, back),
                 gradient.new_empty(ROWS_BACKWARD, WIDTH).numpy(),
                 *sums[1],
                 to_through.numpy(),
@@ -119,97 +120,12 @@ def gradients_of(
     return to_table, to_base, summed, to_through[:V, :F].T
 
 
-def _in_layouts(
-    gradient: Float[Tensor, "R V"], dtype: torch.dtype
-) -> tuple[Float[Tensor, "R_ V_"], Shaped[Tensor, "R_ U"], Shaped[Tensor, "S V_"]]:
-    """The gradient of the logits filled up with zeros: as it is, and as factors of two products.
-
-    One of them sums over logits, the other over results; in bfloat16 these are what pairs.
-    """
-    (R, V), paired = gradient.shape, dtype == torch.bfloat16
-    rows, columns = _whole(R, TILE_ROWS), _whole(_whole(V, TILE_ROWS), WIDTH)
-    wide = gradient.new_empty(rows, columns)
-    if not paired:
-        _fill(gradient.numpy(), wide.numpy())
-        return wide, wide, wide
-    by_logit = gradient.new_empty(rows, columns, dtype=dtype)
-    by_result = gradient.new_empty(rows // 2, columns, dtype=torch.uint32)
-    _fill_and_round(*_arrays(gradient, wide, wide.view(torch.uint32), by_logit, by_result))
-    return wide, by_logit.view(torch.uint32), by_result
-
-
-def _whole(n: int, of: int) -> int:
-    return -(-n // of) * of
-
-
 def _per_unit(dtype: torch.dtype) -> int:
     return 4 // dtype.itemsize
 
 
 def _units(dtype: torch.dtype) -> torch.dtype:
     return torch.float32 if dtype == torch.float32 else torch.uint32
-
-
-def _as_units(x: Float[Tensor, "A B"], dtype: torch.dtype) -> Shaped[Tensor, "U B"]:
-    """Units along the first dimension, which in bfloat16 are pairs; its length is even."""
-    if dtype == torch.float32:
-        return x.contiguous()
-    out = torch.empty(len(x) // 2, x.shape[1], dtype=torch.uint32)
-    _pair(x.contiguous().view(torch.uint32).numpy(), out.numpy())
-    return out
-
-
-def _arrays(*tensors: Tensor) -> list[np.ndarray]:
-    """As NumPy sees them; of bfloat16, which it does not know, the bits."""
-    half = torch.bfloat16
-    return [(x.view(torch.uint16) if x.dtype == half else x).numpy() for x in tensors]
-
-
-@within_loops()
-def _fill_row(x: np.ndarray, out: np.ndarray, r: int) -> None:
-    (R, V), columns = x.shape, out.shape[1]
-    n = V if r < R else 0
-    for v in range(n):
-        out[r, v] = x[r, v]
-    for v in range(n, columns):
-        out[r, v] = 0
-
-
-@compiled
-def _fill(x: np.ndarray, out: np.ndarray) -> None:
-    """Copy x into a corner of `out`, and zeros beside it."""
-    for r in range(len(out)):
-        _fill_row(x, out, r)
-
-
-@compiled
-def _fill_and_round(
-    x: np.ndarray, out: np.ndarray, bits: np.ndarray, halves: np.ndarray, pairs: np.ndarray
-) -> None:
-    """The same, and once more in bfloat16, and in pairs of rows; `bits` is a view of `out`."""
-    for u in range(len(pairs)):
-        _fill_row(x, out, 2 * u)
-        _fill_row(x, out, 2 * u + 1)
-        for v in range(out.shape[1]):
-            low, high = _half(bits[2 * u, v]), _half(bits[2 * u + 1, v])
-            halves[2 * u, v] = low
-            halves[2 * u + 1, v] = high
-            pairs[u, v] = low | (high << np.uint32(16))
-
-
-@within_loops()
-def _half(bits: Any) -> Any:
-    """The bits of bfloat16, to the nearest, of two to the even one, from those of float32."""
-    one, most, sixteen = np.uint32(1), np.uint32(0x7FFF), np.uint32(16)
-    return (bits + most + ((bits >> sixteen) & one)) >> sixteen
-
-
-@compiled
-def _pair(bits: np.ndarray, out: np.ndarray) -> None:
-    """Pairs of rows in bfloat16, from the bits of float32."""
-    for u in range(out.shape[0]):
-        for v in range(out.shape[1]):
-            out[u, v] = _half(bits[2 * u, v]) | (_half(bits[2 * u + 1, v]) << np.uint32(16))
 
 
 @within_loops()

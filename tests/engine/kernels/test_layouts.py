@@ -1,0 +1,55 @@
+"""Factors' layouts against operations of torch, to the bit."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from engine.kernels.layouts import as_units, in_layouts, narrowed, widened
+from engine.kernels.panels import WIDTH
+from engine.kernels.products import TILE_ROWS
+
+HALF = torch.bfloat16
+
+
+def _numbers(*shape: int) -> Tensor:
+    """Of many magnitudes, with ties between two numbers of bfloat16 among them."""
+    draw = torch.Generator().manual_seed(sum(shape))
+    x = torch.randn(shape, generator=draw) * 10 ** torch.randint(-9, 9, shape, generator=draw)
+    x.view(-1)[: x.numel() // 2].view(torch.int32).bitwise_and_(~0xFFFF).bitwise_or_(0x8000)
+    return x
+
+
+def _apart(pairs: Tensor) -> tuple[Tensor, Tensor]:
+    """The lower and the upper half of each unit."""
+    return tuple(pairs.view(HALF).unflatten(-1, (-1, 2)).unbind(-1))  # pyright: ignore[reportReturnType]
+
+
+def test_pairs_are_neighbours_of_the_first_dimension():
+    x = _numbers(10, 7)
+    lower, upper = _apart(as_units(x, HALF))
+    assert torch.equal(lower, x[0::2].to(HALF))
+    assert torch.equal(upper, x[1::2].to(HALF))
+    assert torch.equal(as_units(x.T, torch.float32), x.T)
+
+
+@pytest.mark.parametrize(("n_results", "n_logits"), [(12, 64), (7, 5), (8, 113), (1, 64)])
+def test_a_gradient_is_filled_up_with_zeros(n_results: int, n_logits: int):
+    gradient = _numbers(n_results, n_logits)
+    wide, *both = in_layouts(gradient, torch.float32)
+    assert all(each is wide for each in both)
+    filled, by_logit, by_result = in_layouts(gradient, HALF)
+    assert torch.equal(filled, wide)
+    assert wide.shape[0] % TILE_ROWS == wide.shape[1] % WIDTH == 0
+    assert wide.shape[1] >= -(-n_logits // TILE_ROWS) * TILE_ROWS  # whole tiles of its columns
+    assert torch.equal(wide[:n_results, :n_logits], gradient)
+    assert wide.count_nonzero() == gradient.count_nonzero()
+    assert torch.equal(by_logit.view(HALF), wide.to(HALF))
+    assert all(map(torch.equal, _apart(by_result), (wide[0::2].to(HALF), wide[1::2].to(HALF))))
+
+
+@pytest.mark.parametrize(("n_heads", "n_rows"), [(1, 5), (4, 3)])
+def test_rows_become_panels_and_back(n_heads: int, n_rows: int):
+    rows = _numbers(n_heads, n_rows, 2 * WIDTH)
+    panels = rows.unflatten(-1, (-1, WIDTH)).permute(2, 1, 0, 3).flatten(1, 2)
+    assert torch.equal(widened(rows.to(HALF)), panels.to(HALF).float())
+    assert torch.equal(narrowed(panels, n_heads), rows.to(HALF))
