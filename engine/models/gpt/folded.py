@@ -116,7 +116,7 @@ class _FoldedTables(torch.autograd.Function):
         )
         ctx.rest = reference, dtype
         return (
-            torch.einsum("qhd,nhd->qnh", asked, k),
+            (asked.transpose(0, 1) @ k.permute(1, 2, 0)).permute(1, 2, 0).contiguous(),
             to_panels(rows, x.dtype),
             to_panels(base[None], x.dtype),
             (w.w_out.to(dtype) @ w.unembedding.to(dtype).T).to(x.dtype),
@@ -136,8 +136,9 @@ class _FoldedTables(torch.autograd.Function):
         to_joined = (w.out.to(dtype).T @ to_behind).to(x.dtype).addmm_(start.T, base)
         to_out = (to_behind @ joined.to(dtype).T).to(x.dtype)
         to_qkv = torch.zeros(N, 3, H, D, dtype=dtype)
-        to_qkv[queries, 0] = torch.einsum("qnh,nhd->qhd", to_products, k).to(dtype)
-        to_qkv[:, 1] = torch.einsum("qnh,qhd->nhd", to_products, asked)
+        by_head = to_products.permute(2, 0, 1)
+        to_qkv[queries, 0] = (by_head @ k.transpose(0, 1)).transpose(0, 1).to(dtype)
+        to_qkv[:, 1] = (by_head.mT @ asked.transpose(0, 1)).transpose(0, 1)
         to_qkv[:, 2] = to_values
         if given is not None:
             of_start = to_start.sum(0)

@@ -5,6 +5,7 @@ read, ``K`` rows summed for each result, one a head.
 """
 
 from collections.abc import Sequence
+from functools import cache
 from typing import NamedTuple
 
 import torch
@@ -58,6 +59,10 @@ class Occurring:
         self._heads = torch.arange(n_heads)
         self.looked_up = Remembered(self._look_up)
         """(tokens, read positions) → `LookedUp`."""
+        self.of_positions = cache(self._of_positions)
+        """(read positions) → the numbers of all rows there."""
+        self.reference = cache(self._reference)
+        """(read positions) → the last position that has one token alone and that all of them see."""
 
     def _look_up(self, tokens: Int[Tensor, "B T"], read: tuple[int, ...]) -> LookedUp:
         rows, queries = self.rows(tokens), self.of_positions(read)
@@ -78,12 +83,10 @@ class Occurring:
             raise IndexError("A token stands at a position where the task has none of it.")
         return rows
 
-    def of_positions(self, read: tuple[int, ...]) -> Int[Tensor, " Q"]:
-        """The numbers of all rows at some positions."""
+    def _of_positions(self, read: tuple[int, ...]) -> Int[Tensor, " Q"]:
         return torch.isin(self.positions, torch.tensor(read)).nonzero().flatten()
 
-    def reference(self, read: tuple[int, ...]) -> Reference | None:
-        """The last position that has one token alone and that all of `read` see."""
+    def _reference(self, read: tuple[int, ...]) -> Reference | None:
         seen = [t for t in self._fixed if t <= min(read)]
         if not seen:
             return None
