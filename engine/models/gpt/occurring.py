@@ -62,7 +62,7 @@ class Occurring:
         self.of_positions = cache(self._of_positions)
         """(read positions) → the numbers of all rows there."""
         self.reference = cache(self._reference)
-        """(read positions) → the last position that has one token alone and that all of them see."""
+        """(read positions) → the last position that has one token alone and that all see."""
 
     def _look_up(self, tokens: Int[Tensor, "B T"], read: tuple[int, ...]) -> LookedUp:
         rows, queries = self.rows(tokens), self.of_positions(read)
