@@ -64,22 +64,23 @@ def logits_of(
 
     Of bfloat16 the hidden layer has pairs of results.
     """
-    (F, V), R, per_unit = layer.through.shape, len(layer.places.rows), _per_unit(layer.dtype)
+    (F, V), R, paired = layer.through.shape, len(layer.places.rows), _paired(layer.dtype)
     padded = functional.pad(layer.through, (0, -V % WIDTH, 0, -F % WIDTH))
-    n_units = whole(R, TILE_ROWS) // per_unit if keeps else 0
+    n_units = whole(R, TILE_ROWS) >> paired if keeps else 0
     hidden = padded.new_empty(len(padded) // WIDTH, n_units, WIDTH, dtype=_units(layer.dtype))
     logits = padded.new_empty(R, V)
+    given = arrays_of(layer.table, layer.base, *layer.places, as_units(padded, layer.dtype))
 
     def part(share: slice, _: int) -> None:
         block = torch.empty(ROWS_FORWARD, WIDTH, dtype=layer.dtype)
         _write_logits(
-            *arrays_of(layer.table, layer.base, *layer.places, as_units(padded, layer.dtype)),
+            *given,
             *arrays_of(hidden, block, block.view(_units(layer.dtype))),
             padded.new_empty(ROWS_FORWARD, padded.shape[1]).numpy(),
             logits.numpy(),
             share.start,
             share.stop,
-            int(per_unit == 2),
+            paired,
         )
 
     by_shares(part, R, of=TILE_ROWS)
@@ -99,29 +100,31 @@ def gradients_of(
     wide, by_logit, by_result = in_layouts(gradient.contiguous(), dtype)
     back = as_units(functional.pad(layer.through.T, (0, -F % WIDTH, 0, V % 2)), dtype)
     to_through = gradient.new_zeros(whole(V, TILE_ROWS), n_hidden * WIDTH)
-    sums = arrays_of(layer.table, *layer.places), arrays_of(to_table, to_base, to_weights)
+    given, found = arrays_of(layer.table, *layer.places), arrays_of(to_table, to_base, to_weights)
+    factors = arrays_of(hidden, by_logit, by_result, back)
 
     def part(panel: int) -> None:
         if panel < n_hidden:
             _spread_hidden(
-                *sums[0],
-                *arrays_of(hidden, by_logit, by_result, back),
+                *given,
+                *factors,
                 gradient.new_empty(ROWS_BACKWARD, WIDTH).numpy(),
-                *sums[1],
+                *found,
                 to_through.numpy(),
                 panel,
-                int(dtype == torch.bfloat16),
+                _paired(dtype),
             )
         else:
-            _spread_beside(*sums[0], wide.numpy(), *sums[1], panel, panel - n_hidden)
+            _spread_beside(*given, wide.numpy(), *found, panel, panel - n_hidden)
 
     one_by_one(part, n_panels)
     summed = functional.pad(to_weights.sum(0), (0, layer.places.weights.shape[1] - K))
     return to_table, to_base, summed, to_through[:V, :F].T
 
 
-def _per_unit(dtype: torch.dtype) -> int:
-    return 4 // dtype.itemsize
+def _paired(dtype: torch.dtype) -> int:
+    """1 where a unit is a pair, else 0: a number of results, shifted by it, is one of units."""
+    return int(dtype == torch.bfloat16)
 
 
 def _units(dtype: torch.dtype) -> torch.dtype:

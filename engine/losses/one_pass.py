@@ -36,7 +36,10 @@ class _AnswerLoss(torch.autograd.Function):
         asked = targets.flatten().contiguous()
         scale = 1 / max(int((asked != IGNORED).sum()), 1)
         gradient = torch.empty_like(flat) if any(ctx.needs_input_grad) else flat[:0]
-        take = _in_float64 if dtype == torch.float64 else _in_float32
+        take = _in_float32
+        if dtype == torch.float64:
+            # Numba is imported where its loops are called
+            from engine.kernels.softmax import cross_entropy as take
         loss = take(flat, asked, gradient, n_classes=n_classes, scale=scale)
         if len(gradient):
             ctx.save_for_backward(gradient.view(logits.shape))
@@ -59,24 +62,10 @@ def _in_float32(
     n_classes: int,
     scale: float,
 ) -> float:
-    """The loss; its gradient is written where it has rows."""
-    shares, ahead = logits.new_empty(len(logits), n_classes), logits.new_empty(len(logits))
+    """`engine.kernels.softmax.cross_entropy` in float32, with torch's exponential."""
+    shares, ahead = torch.empty(len(logits), n_classes), torch.empty(len(logits))
     differences(logits, targets, shares, ahead)
     shares.exp_()
     if len(gradient):
         return loss_and_gradient(shares, ahead, targets, gradient, scale=scale)
     return loss_alone(shares, ahead, targets, scale=scale)
-
-
-def _in_float64(
-    logits: Float[Tensor, "R V"],
-    targets: Int[Tensor, " R"],
-    gradient: Float[Tensor, "_ V"],
-    *,
-    n_classes: int,
-    scale: float,
-) -> float:
-    """The same; Numba is imported where its loops are called."""
-    from engine.kernels.softmax import cross_entropy
-
-    return cross_entropy(logits, targets, gradient, n_classes=n_classes, scale=scale)

@@ -23,7 +23,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from engine.models.gpt.block import Block
-from engine.models.gpt.rectified import from_panels, in_panels, to_panels
+from engine.models.gpt.rectified import filled_up, from_panels, in_panels, to_panels
 
 
 class Folded(NamedTuple):
@@ -148,7 +148,8 @@ class _FoldedTables(torch.autograd.Function):
         to_qkv = to_qkv.flatten(1)
         to_x = (to_qkv @ w.qkv.to(dtype).T).to(x.dtype)
         to_x[queries] += to_start
-        (F, V), of_logits = to_through.shape, in_panels(w.w_in).shape[1]
+        F, V = to_through.shape
+        of_logits = filled_up(F)
         through = to_through.to(dtype)
         to_unembedding = to_joined[:, of_logits : of_logits + V].T
         to_unembedding = to_unembedding + (through.T @ w.w_out.to(dtype)).to(x.dtype)

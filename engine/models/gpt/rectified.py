@@ -22,9 +22,14 @@ WIDTH = 64
 """Numbers in a panel: `engine.kernels.panels`."""
 
 
+def filled_up(n: int) -> int:
+    """The numbers of the panels that `n` numbers need."""
+    return n + -n % WIDTH
+
+
 def in_panels(x: Float[Tensor, "*N W"]) -> Float[Tensor, "*N W_"]:
     """The last dimension filled up with zeros to whole panels."""
-    return functional.pad(x, (0, -x.shape[-1] % WIDTH))
+    return functional.pad(x, (0, filled_up(x.shape[-1]) - x.shape[-1]))
 
 
 def to_panels(x: Float[Tensor, "H N W"], dtype: torch.dtype) -> Float[Tensor, "P M 64"]:
@@ -72,7 +77,8 @@ def rectified_logits_by_torch(
     """The same by operations of torch: what `rectified_logits` is held to."""
     rows, starts = (x.transpose(0, 1).flatten(1) for x in (table, base))
     summed = summed_rows_by_torch(rows, starts, places)
-    (F, V), beside = through.shape, in_panels(through.T).shape[1]
+    F, V = through.shape
+    beside = filled_up(F)
     hidden, factor = (x.to(dtype).to(x.dtype) for x in (summed[:, :F].relu(), through))
     return summed[:, beside : beside + V] + hidden @ factor
 
