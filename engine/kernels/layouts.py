@@ -3,25 +3,18 @@
 Units, pairs of bfloat16 and panels are those of `engine.kernels.products`. Done by torch, each of
 these is a pass or two through memory, and those that permute bfloat16 are slow ones.
 
-Shapes: ``R`` results, ``V`` logits, ``H`` heads, ``N`` rows of a table, ``W`` width of the table,
-``P`` panels, ``M`` = N·H.
+Shapes: ``R`` results, ``V`` logits.
 """
-
-from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import BFloat16, Float, Float32, Shaped
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from engine.kernels.compiled import compiled, within_loops
+from engine.kernels.matrices import by_column, by_column_turned, clear, half, whole
 from engine.kernels.panels import WIDTH
 from engine.kernels.products import TILE_ROWS
-
-
-def whole(n: int, of: int) -> int:
-    """The least multiple that is not less."""
-    return -(-n // of) * of
 
 
 def arrays_of(*tensors: Tensor) -> list[np.ndarray]:
@@ -30,12 +23,16 @@ def arrays_of(*tensors: Tensor) -> list[np.ndarray]:
     return [(x.view(torch.uint16) if x.dtype == half else x).numpy() for x in tensors]
 
 
-def as_units(x: Float[Tensor, "A B"], dtype: torch.dtype) -> Shaped[Tensor, "U B"]:
-    """Units along the first dimension, which in bfloat16 are pairs; its length is even."""
-    if dtype == torch.float32:
-        return x.contiguous()
-    out = torch.empty(len(x) // 2, x.shape[1], dtype=torch.uint32)
-    _pair(x.contiguous().view(torch.uint32).numpy(), out.numpy())
+def as_units(
+    x: Float[Tensor, "A B"], dtype: torch.dtype, *, rows: int, columns: int, turned: bool = False
+) -> Shaped[Tensor, "U columns"]:
+    """Units one below the other, of x or of the transposed; filled up with zeros.
+
+    In bfloat16 they are pairs of the `rows` numbers, whose number is even then.
+    """
+    paired = int(dtype == torch.bfloat16)
+    out = torch.empty(rows >> paired, columns, dtype=torch.uint32 if paired else dtype)
+    (_write_turned if turned else _write)(x.numpy(), out.numpy(), paired)
     return out
 
 
@@ -56,21 +53,6 @@ def in_layouts(
     by_result = gradient.new_empty(rows // 2, columns, dtype=torch.uint32)
     _fill_and_round(*arrays_of(gradient, wide, wide.view(torch.uint32), by_logit, by_result))
     return wide, by_logit.view(torch.uint32), by_result
-
-
-def widened(x: BFloat16[Tensor, "H N W"]) -> Float32[Tensor, "P M 64"]:
-    """Rows panel by panel, heads within rows."""
-    H, N, W = x.shape
-    out = torch.empty(W // WIDTH, N * H, WIDTH)
-    _widen(*arrays_of(x.contiguous(), out.view(torch.uint32)))
-    return out
-
-
-def narrowed(x: Float32[Tensor, "P M 64"], n_heads: int) -> BFloat16[Tensor, "H N W"]:
-    """What `widened` was given, of other numbers rounded to bfloat16."""
-    out = torch.empty(n_heads, x.shape[1] // n_heads, len(x) * WIDTH, dtype=torch.bfloat16)
-    _narrow(*arrays_of(x.contiguous().view(torch.uint32), out))
-    return out
 
 
 @within_loops()
@@ -99,42 +81,19 @@ def _fill_and_round(
         _fill_row(x, out, 2 * u)
         _fill_row(x, out, 2 * u + 1)
         for v in range(out.shape[1]):
-            low, high = _half(bits[2 * u, v]), _half(bits[2 * u + 1, v])
+            low, high = half(bits[2 * u, v]), half(bits[2 * u + 1, v])
             halves[2 * u, v] = low
             halves[2 * u + 1, v] = high
             pairs[u, v] = low | (high << np.uint32(16))
 
 
-@within_loops()
-def _half(bits: Any) -> Any:
-    """The bits of bfloat16, to the nearest, of two to the even one, from those of float32."""
-    one, most, sixteen = np.uint32(1), np.uint32(0x7FFF), np.uint32(16)
-    return (bits + most + ((bits >> sixteen) & one)) >> sixteen
+@compiled
+def _write(x: np.ndarray, out: np.ndarray, paired: int) -> None:
+    clear(out, (len(x) + paired) >> paired, x.shape[1])
+    by_column(x, out, 0, 0, paired)
 
 
 @compiled
-def _pair(bits: np.ndarray, out: np.ndarray) -> None:
-    """Pairs of rows in bfloat16, from the bits of float32."""
-    for u in range(out.shape[0]):
-        for v in range(out.shape[1]):
-            out[u, v] = _half(bits[2 * u, v]) | (_half(bits[2 * u + 1, v]) << np.uint32(16))
-
-
-@compiled
-def _widen(halves: np.ndarray, bits: np.ndarray) -> None:
-    H, N, _ = halves.shape
-    for p in range(len(bits)):
-        for n in range(N):
-            for h in range(H):
-                for j in range(WIDTH):
-                    bits[p, n * H + h, j] = np.uint32(halves[h, n, p * WIDTH + j]) << np.uint32(16)
-
-
-@compiled
-def _narrow(bits: np.ndarray, halves: np.ndarray) -> None:
-    H, N, _ = halves.shape
-    for p in range(len(bits)):
-        for n in range(N):
-            for h in range(H):
-                for j in range(WIDTH):
-                    halves[h, n, p * WIDTH + j] = _half(bits[p, n * H + h, j])
+def _write_turned(x: np.ndarray, out: np.ndarray, paired: int) -> None:
+    clear(out, (x.shape[1] + paired) >> paired, len(x))
+    by_column_turned(x, out, 0, 0, paired)

@@ -52,37 +52,59 @@ class _LookedUp(torch.autograd.Function):
     def forward(
         ctx: Any, products: Tensor, rows: Tensor, asked: Tensor, hidden: Tensor, scale: float
     ) -> Tensor:
-        products = products.detach().contiguous()
-        R, T, H = len(asked), rows.shape[1], products.shape[2]
-        weights = products.new_empty(R, T * H)
-        arrays = [x.numpy() for x in (products, rows, asked, hidden)]
-        by = products.numpy().dtype.type(scale)
-
-        def part(share: slice, _: int) -> None:
-            own = weights[share]
-            _look(*arrays, by, own.numpy(), share.start)
-            # torch takes many exponentials at once, a loop takes them one by one
-            _share(own.exp_().numpy(), H)
-
-        by_shares(part, len(asked))
+        weights = look_up(products.detach().contiguous(), rows, asked, hidden, scale)
         ctx.save_for_backward(rows, asked, weights)
         ctx.rest = products.shape, scale
         return weights
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        rows, asked, weights = ctx.saved_tensors
-        shape, scale = ctx.rest
-        to_products = gradient.new_zeros(shape)
-        _look_back(
-            gradient.contiguous().numpy(),
-            rows.numpy(),
-            asked.numpy(),
-            weights.numpy(),
-            weights.numpy().dtype.type(scale),
-            to_products.numpy(),
-        )
-        return to_products, None, None, None, None
+        back = look_back(gradient.contiguous(), *ctx.saved_tensors, *ctx.rest)
+        return back, None, None, None, None
+
+
+def look_up(
+    products: Float[Tensor, "Q N H"],
+    rows: Int64[Tensor, "B T"],
+    asked: Int64[Tensor, " R"],
+    hidden: Bool[Tensor, "A T"],
+    scale: float,
+) -> Float[Tensor, "R K"]:
+    """`looked_up_attention` of contiguous products, without autograd."""
+    R, T, H = len(asked), rows.shape[1], products.shape[2]
+    weights = products.new_empty(R, T * H)
+    arrays = [x.numpy() for x in (products, rows, asked, hidden)]
+    by = products.numpy().dtype.type(scale)
+
+    def part(share: slice, _: int) -> None:
+        own = weights[share]
+        _look(*arrays, by, own.numpy(), share.start)
+        # torch takes many exponentials at once, a loop takes them one by one
+        _share(own.exp_().numpy(), H)
+
+    by_shares(part, len(asked))
+    return weights
+
+
+def look_back(
+    gradient: Float[Tensor, "R K"],
+    rows: Int64[Tensor, "B T"],
+    asked: Int64[Tensor, " R"],
+    weights: Float[Tensor, "R K"],
+    shape: tuple[int, int, int],
+    scale: float,
+) -> Float[Tensor, "Q N H"]:
+    """The gradient of the products, of that `shape`, from that of the weights."""
+    to_products = gradient.new_zeros(shape)
+    _look_back(
+        gradient.numpy(),
+        rows.numpy(),
+        asked.numpy(),
+        weights.numpy(),
+        weights.numpy().dtype.type(scale),
+        to_products.numpy(),
+    )
+    return to_products
 
 
 @compiled

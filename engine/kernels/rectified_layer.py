@@ -22,10 +22,10 @@ import numpy as np
 import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
-from torch.nn import functional
 
 from engine.kernels.compiled import compiled, within_loops
-from engine.kernels.layouts import arrays_of, as_units, in_layouts, whole
+from engine.kernels.layouts import arrays_of, as_units, in_layouts
+from engine.kernels.matrices import whole
 from engine.kernels.panels import (
     WIDTH,
     dot,
@@ -65,18 +65,19 @@ def logits_of(
     Of bfloat16 the hidden layer has pairs of results.
     """
     (F, V), R, paired = layer.through.shape, len(layer.places.rows), _paired(layer.dtype)
-    padded = functional.pad(layer.through, (0, -V % WIDTH, 0, -F % WIDTH))
+    rows, columns = whole(F, WIDTH), whole(V, WIDTH)
     n_units = whole(R, TILE_ROWS) >> paired if keeps else 0
-    hidden = padded.new_empty(len(padded) // WIDTH, n_units, WIDTH, dtype=_units(layer.dtype))
-    logits = padded.new_empty(R, V)
-    given = arrays_of(layer.table, layer.base, *layer.places, as_units(padded, layer.dtype))
+    hidden = torch.empty(rows // WIDTH, n_units, WIDTH, dtype=_units(layer.dtype))
+    logits = torch.empty(R, V)
+    through = as_units(layer.through, layer.dtype, rows=rows, columns=columns)
+    given = arrays_of(layer.table, layer.base, *layer.places, through)
 
     def part(share: slice, _: int) -> None:
         block = torch.empty(ROWS_FORWARD, WIDTH, dtype=layer.dtype)
         _write_logits(
             *given,
             *arrays_of(hidden, block, block.view(_units(layer.dtype))),
-            padded.new_empty(ROWS_FORWARD, padded.shape[1]).numpy(),
+            np.empty((ROWS_FORWARD, columns), np.float32),
             logits.numpy(),
             share.start,
             share.stop,
@@ -98,7 +99,8 @@ def gradients_of(
     n_panels, n_hidden = len(layer.table), len(hidden)
     to_weights = gradient.new_empty(n_panels, R, K)
     wide, by_logit, by_result = in_layouts(gradient.contiguous(), dtype)
-    back = as_units(functional.pad(layer.through.T, (0, -F % WIDTH, 0, V % 2)), dtype)
+    rows, columns = whole(V, 2), n_hidden * WIDTH
+    back = as_units(layer.through, dtype, rows=rows, columns=columns, turned=True)
     to_through = gradient.new_zeros(whole(V, TILE_ROWS), n_hidden * WIDTH)
     given, found = arrays_of(layer.table, *layer.places), arrays_of(to_table, to_base, to_weights)
     factors = arrays_of(hidden, by_logit, by_result, back)
@@ -118,7 +120,8 @@ def gradients_of(
             _spread_beside(*given, wide.numpy(), *found, panel, panel - n_hidden)
 
     one_by_one(part, n_panels)
-    summed = functional.pad(to_weights.sum(0), (0, layer.places.weights.shape[1] - K))
+    summed = torch.empty_like(layer.places.weights)
+    _add_up(to_weights.numpy(), summed.numpy())
     return to_table, to_base, summed, to_through[:V, :F].T
 
 
@@ -197,6 +200,18 @@ def _write_logits(
         for r in range(start, stop):
             for v in range(logits.shape[1]):
                 logits[r, v] = sums[r - start, v]
+
+
+@compiled
+def _add_up(to_weights: np.ndarray, out: np.ndarray) -> None:
+    """The sum over panels; zero for weights that stand for no row."""
+    P, R, K = to_weights.shape
+    for r in range(R):
+        for k in range(out.shape[1]):
+            out[r, k] = 0
+        for p in range(P):
+            for k in range(K):
+                out[r, k] += to_weights[p, r, k]
 
 
 @within_loops()

@@ -13,6 +13,11 @@ from data.task import IGNORED
 from engine.kernels.compiled import REARRANGED, compiled
 
 
+def n_asked(targets: Int64[Tensor, " R"]) -> int:
+    """How many rows ask for an answer."""
+    return int(_count(targets.numpy(), IGNORED))
+
+
 def differences(
     logits: Float[Tensor, "R V"],
     targets: Int64[Tensor, " R"],
@@ -121,3 +126,11 @@ def _add(
                 total += shares[r, j]
             loss += np.log(total) - ahead[r]
     return loss * scale
+
+
+@compiled
+def _count(targets: np.ndarray, ignored: int) -> int:
+    n = 0
+    for target in targets:
+        n += target != ignored
+    return n

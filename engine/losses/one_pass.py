@@ -12,8 +12,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from data.task import IGNORED
-from engine.kernels.shares import differences, loss_alone, loss_and_gradient
+from engine.kernels.shares import differences, loss_alone, loss_and_gradient, n_asked
 
 
 def answer_loss_in_one_pass(
@@ -27,22 +26,38 @@ def answer_loss_in_one_pass(
     return _AnswerLoss.apply(logits, targets, n_classes, dtype)
 
 
+def loss_with_gradient(
+    logits: Float[Tensor, "B A V"],
+    targets: Int[Tensor, "B A"],
+    *,
+    n_classes: int,
+    dtype: torch.dtype = torch.float32,
+    is_wanted: bool = True,
+) -> tuple[float, Float[Tensor, "B A V"] | None]:
+    """The loss and, where it is wanted, its gradient; without autograd."""
+    flat = logits.detach().flatten(0, 1)
+    asked = targets.flatten().contiguous()
+    scale = 1 / max(n_asked(asked), 1)
+    gradient = torch.empty_like(flat) if is_wanted else flat[:0]
+    take = _in_float32
+    if dtype == torch.float64:
+        # Numba is imported where its loops are called
+        from engine.kernels.softmax import cross_entropy as take
+    loss = take(flat, asked, gradient, n_classes=n_classes, scale=scale)
+    return loss, gradient.view(logits.shape) if is_wanted else None
+
+
 class _AnswerLoss(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any, logits: Tensor, targets: Tensor, n_classes: int, dtype: torch.dtype
     ) -> Tensor:
-        flat = logits.detach().flatten(0, 1)
-        asked = targets.flatten().contiguous()
-        scale = 1 / max(int((asked != IGNORED).sum()), 1)
-        gradient = torch.empty_like(flat) if any(ctx.needs_input_grad) else flat[:0]
-        take = _in_float32
-        if dtype == torch.float64:
-            # Numba is imported where its loops are called
-            from engine.kernels.softmax import cross_entropy as take
-        loss = take(flat, asked, gradient, n_classes=n_classes, scale=scale)
-        if len(gradient):
-            ctx.save_for_backward(gradient.view(logits.shape))
+        is_wanted = any(ctx.needs_input_grad)
+        loss, gradient = loss_with_gradient(
+            logits, targets, n_classes=n_classes, dtype=dtype, is_wanted=is_wanted
+        )
+        if gradient is not None:
+            ctx.save_for_backward(gradient)
         return logits.new_tensor(loss, dtype=dtype)
 
     @staticmethod

@@ -5,7 +5,7 @@ Shapes: ``B`` examples, ``T`` tokens, ``A`` read positions, ``V`` vocabulary, ``
 """
 
 from abc import abstractmethod
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
@@ -16,6 +16,9 @@ from torch import Tensor, nn
 
 from engine.models.prefixes import Prefixes
 from engine.models.remembered import Remembered
+
+Back = Callable[[Float[Tensor, "B A V"]], Mapping[str, Tensor]]
+"""The gradient of the logits → those of the parameters, by name."""
 
 
 class Network(nn.Module):
@@ -113,6 +116,18 @@ class Network(nn.Module):
 
         Logits at a position depend on the tokens up to it alone.
         """
+
+    def by_hand(
+        self,
+        parameters: Mapping[str, Tensor],  # noqa: ARG002
+        tokens: Int[Tensor, "B T"],  # noqa: ARG002
+        read: tuple[int, ...],  # noqa: ARG002
+    ) -> tuple[Float[Tensor, "B A V"], Back] | None:
+        """What `forward` gives under these parameters, with a way back that needs no autograd.
+
+        None where the network has no such way for these examples: its `loops` alone have.
+        """
+        return None
 
     @abstractmethod
     def reset(self, generator: torch.Generator) -> None:

@@ -3,6 +3,8 @@
 Shapes: ``B`` examples, ``T`` tokens, ``A`` read positions.
 """
 
+from functools import cache
+
 import torch
 from jaxtyping import Bool, Shaped
 from torch import Tensor
@@ -24,3 +26,10 @@ def hidden(T: int, read: tuple[int, ...], device: torch.device) -> Bool[Tensor, 
         return None
     keys = torch.arange(T, device=device)
     return torch.stack([keys > position for position in read])
+
+
+@cache
+def unseen_from(read: tuple[int, ...], T: int) -> Bool[Tensor, "A T"]:
+    """`hidden`, in words that loops understand, on the CPU."""
+    mask = hidden(T, read, torch.device("cpu"))
+    return torch.zeros(len(read), T, dtype=torch.bool) if mask is None else mask

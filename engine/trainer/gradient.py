@@ -49,7 +49,10 @@ def take_gradient(
         )
         for group in weights.groups
     ]
-    loss, right = (torch.cat(each) for each in zip(*found, strict=True))
+    if len(found) == 1:
+        ((loss, right),) = found
+    else:
+        loss, right = (torch.cat(each) for each in zip(*found, strict=True))
     accuracy = right / examples.n_answers().clamp(min=1) if with_accuracy else None
     return Gradient(loss, accuracy)
 

@@ -19,7 +19,7 @@ from engine.config.training import TrainingSettings
 from engine.kernels.answers import n_right_by_loops
 from engine.kernels.compiled import available
 from engine.losses.cross_entropy import answer_loss, n_right
-from engine.losses.one_pass import answer_loss_in_one_pass
+from engine.losses.one_pass import answer_loss_in_one_pass, loss_with_gradient
 from engine.losses.stablemax import stablemax_loss
 from engine.measures.attention import attention_maps
 from engine.models.dropout import Dropout as DropoutModule
@@ -37,6 +37,8 @@ MATMUL_DTYPES = {
 LOSSES = {"cross_entropy": answer_loss, "stablemax": stablemax_loss}
 ONE_PASS = {"cross_entropy": answer_loss_in_one_pass}
 """Losses that come with their gradient, where nothing maps over runs or looks into the step."""
+BY_HAND = {"cross_entropy": loss_with_gradient}
+"""The same without autograd, for networks that have a way back of their own."""
 Dropout = tuple[()] | tuple[Int64[Tensor, " R"], Float[Tensor, " R"]]
 """Key and rate of each run's dropout; nothing where runs have none."""
 LOSS_DTYPES = {"float32": torch.float32, "float64": torch.float64}
@@ -78,6 +80,7 @@ class Program:
         self._measure = LOSSES[training.loss]
         self.loss_dtype = LOSS_DTYPES[training.loss_precision]
         self._measure_in_one_pass = ONE_PASS.get(training.loss, self._measure)
+        self._measure_by_hand = BY_HAND.get(training.loss) if self._loops else None
         self._n_chunk = max(CHUNK // (task.length * d_model), 1)
         self._step = self._gradients
         if compiled:
@@ -176,11 +179,42 @@ class Program:
         weight: Tensor | None,
         dropout: Dropout,
     ) -> tuple[tuple[Tensor, ...], Tensor, Tensor]:
+        found = self._gradients_by_hand(parameters, tokens, targets, weight)
+        if found is not None:
+            return found
         loss, logits = self._mapped(self._loss, parameters, tokens, targets, *dropout)
         if weight is not None:
             loss = loss * weight
         gradients = torch.autograd.grad(loss.sum(), list(parameters.values()))
         return gradients, loss.detach(), logits.detach()
+
+    @torch.no_grad()
+    def _gradients_by_hand(
+        self,
+        parameters: Mapping[str, Tensor],
+        tokens: Tensor,
+        targets: Tensor,
+        weight: Tensor | None,
+    ) -> tuple[tuple[Tensor, ...], Tensor, Tensor] | None:
+        """The same of one run by a way back of the network's own; None where it has none."""
+        measure = self._measure_by_hand
+        if measure is None or len(tokens) > 1:
+            return None
+        self._network.loops = True
+        own = {name: parameter[0] for name, parameter in parameters.items()}
+        found = self._network.by_hand(own, tokens.squeeze(0), self._read)
+        if found is None:
+            return None
+        logits, back = found
+        loss, to_logits = measure(
+            logits, targets.squeeze(0), n_classes=self._n_classes, dtype=self.loss_dtype
+        )
+        assert to_logits is not None
+        if weight is not None:
+            loss, to_logits = loss * float(weight), to_logits * weight
+        gradients = back(to_logits)
+        losses = torch.tensor([loss], dtype=self.loss_dtype)
+        return tuple(gradients[name][None] for name in own), losses, logits[None]
 
     def _gradients_in_one_graph(
         self,

@@ -1,4 +1,4 @@
-"""The tables of one layer whose two last matrices fold into one, with their gradient written out.
+"""The tables of one layer whose two last matrices fold into one.
 
 For each row (position, token) that occurs, and each head, what its value becomes behind
 attention's output projection and, side by side, behind W_in and Uᵀ:
@@ -8,22 +8,22 @@ attention's output projection and, side by side, behind W_in and Uᵀ:
     base_q = (x_q + b_O) · joined + (b_in | U b_out)
     through = W_out Uᵀ
 
-These are two dozen products of small matrices. Told to autograd one by one, their calls took as
-long as their arithmetic; as one function whose gradient is written down they are called once each.
+Where all results see one row, values are told relative to its own, which `base` holds.
 
-Shapes: ``N`` rows that occur, ``C`` d_model, ``H`` heads, ``D`` d_head, ``Q`` rows that are read,
-``F`` d_mlp, ``V`` vocabulary, ``W`` F and V filled up to whole panels, ``P`` panels, ``M`` = N·H.
+Shapes: ``N`` rows that occur, ``C`` d_model, ``H`` heads, ``Q`` rows that are read, ``F`` d_mlp,
+``V`` vocabulary, ``P`` panels, those of F before those of V, each filled up to whole ones;
+``M`` = N·H.
 """
 
 from typing import Any, NamedTuple
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
-from torch.nn import functional
 
 from engine.models.gpt.block import Block
-from engine.models.gpt.rectified import filled_up, from_panels, in_panels, to_panels
+from engine.models.gpt.occurring import Occurring
+from engine.models.gpt.rectified import in_panels, to_panels
 
 
 class Folded(NamedTuple):
@@ -40,9 +40,11 @@ class Folded(NamedTuple):
         return Folded(*(each.detach() for each in self))
 
 
-class _Weights(NamedTuple):
-    """What a layer's tables are made of; biases are None where there are none."""
+class FoldedWeights(NamedTuple):
+    """What the tables are made of; biases are None where there are none."""
 
+    embedding: Float[Tensor, "V C"]
+    positions: Float[Tensor, "T C"]
     qkv: Float[Tensor, "C 3C"]
     qkv_bias: Float[Tensor, " 3C"] | None
     out: Float[Tensor, "C C"]
@@ -55,19 +57,21 @@ class _Weights(NamedTuple):
 
 
 def folded_tables(
-    x: Float[Tensor, "N C"],
+    embedding: Float[Tensor, "V C"],
+    positions: Float[Tensor, "T C"],
     block: Block,
     unembedding: Float[Tensor, "V C"],
-    queries: Int[Tensor, " Q"],
-    reference: int | None,
+    occurring: Occurring,
+    read: tuple[int, ...],
     dtype: torch.dtype,
 ) -> Folded:
-    """The tables, from the embedded rows; products are of `dtype`.
-
-    Where there is a `reference`, a row that all results see, values are told relative to its own.
-    """
+    """The tables, by compiled loops; factors of their products are of `dtype`."""
+    if torch.float64 in (embedding.dtype, dtype):
+        return folded_tables_by_torch(embedding, positions, block, unembedding, occurring, read)
     attention, mlp = block.attn, block.mlp
-    weights = _Weights(
+    weights = FoldedWeights(
+        embedding,
+        positions,
         attention.c_attn.weight,
         attention.c_attn.bias,
         attention.c_proj.weight,
@@ -78,95 +82,80 @@ def folded_tables(
         mlp.c_proj.bias,
         unembedding,
     )
-    return Folded(*_FoldedTables.apply(queries, reference, attention.n_heads, dtype, x, *weights))
+    return Folded(*_FoldedTables.apply(occurring, read, attention.n_heads, dtype, *weights))
+
+
+def folded_tables_by_torch(
+    embedding: Float[Tensor, "V C"],
+    positions: Float[Tensor, "T C"],
+    block: Block,
+    unembedding: Float[Tensor, "V C"],
+    occurring: Occurring,
+    read: tuple[int, ...],
+) -> Folded:
+    """The same by operations of torch, in the weights' own type: what the loops are held to."""
+    attention, mlp = block.attn, block.mlp
+    x = positions[occurring.positions] + embedding[occurring.tokens]
+    queries, reference = occurring.of_positions(read), occurring.reference(read)
+    heads = (attention.n_heads, attention.d_head)
+    q, k, v = (part.unflatten(-1, heads) for part in attention.c_attn(x, x.dtype).chunk(3, -1))
+    start = x[queries]
+    if attention.c_proj.bias is not None:
+        start = start + attention.c_proj.bias
+    if reference is not None:
+        given = v[reference.row]
+        start = start + given.flatten() @ attention.c_proj.weight
+        v = v - given
+    joined = torch.cat([in_panels(mlp.c_fc.weight), in_panels(unembedding.T)], 1)
+    behind = (attention.c_proj.weight @ joined).view(*heads, -1)
+    base = start @ joined
+    if mlp.c_fc.bias is not None and mlp.c_proj.bias is not None:
+        of_logits = unembedding @ mlp.c_proj.bias
+        base = base + torch.cat([in_panels(mlp.c_fc.bias), in_panels(of_logits)])
+    return Folded(
+        torch.einsum("qhd,nhd->qnh", q[queries], k),
+        to_panels(torch.bmm(v.transpose(0, 1), behind)),
+        to_panels(base[None]),
+        mlp.c_proj.weight @ unembedding.T,
+    )
 
 
 class _FoldedTables(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any,
-        queries: Tensor,
-        reference: int | None,
+        occurring: Occurring,
+        read: tuple[int, ...],
         n_heads: int,
         dtype: torch.dtype,
-        x: Tensor,
-        *parameters: Tensor | None,
+        *weights: Tensor | None,
     ) -> tuple[Tensor, ...]:
-        w, N = _Weights(*parameters), len(x)  # pyright: ignore[reportArgumentType]
-        bias = None if w.qkv_bias is None else w.qkv_bias.to(dtype)
-        qkv = functional.linear(x.to(dtype), w.qkv.to(dtype).T, bias)
-        q, k, v = qkv.view(N, 3, n_heads, -1).to(x.dtype).unbind(1)
-        asked, start = q[queries], x[queries]
-        if w.out_bias is not None:
-            start = start + w.out_bias
-        given = None
-        if reference is not None:
-            given = v[reference]
-            start = start + given.flatten() @ w.out
-            v = v - given
-        values = v.to(dtype).transpose(0, 1)
-        joined = torch.cat([in_panels(w.w_in), in_panels(w.unembedding.T)], 1)
-        behind = w.out.to(dtype) @ joined.to(dtype)
-        rows = torch.bmm(values, behind.view(n_heads, -1, behind.shape[1]))
-        base = start @ joined
-        if w.in_bias is not None and w.mlp_bias is not None:
-            base += torch.cat([in_panels(w.in_bias), in_panels(w.unembedding @ w.mlp_bias)])
-        ctx.save_for_backward(
-            x, queries, asked, k, values, given, start, joined, behind, *parameters
+        # Numba is imported where its loops are called
+        from engine.kernels.folded_tables import Rows, Weights, tables_of
+
+        ctx.lacking = [i for i, each in enumerate(weights) if each is None]
+        own = or_zeros(FoldedWeights(*weights))  # pyright: ignore[reportArgumentType]
+        reference = occurring.reference(read)
+        rows = Rows(occurring.tokens, occurring.positions, occurring.of_positions(read))
+        row = None if reference is None else reference.row
+        *tables, ctx.made = tables_of(
+            Weights(*own), rows, n_heads=n_heads, reference=row, dtype=dtype
         )
-        ctx.rest = reference, dtype
-        return (
-            (asked.transpose(0, 1) @ k.permute(1, 2, 0)).permute(1, 2, 0).contiguous(),
-            to_panels(rows, x.dtype),
-            to_panels(base[None], x.dtype),
-            (w.w_out.to(dtype) @ w.unembedding.to(dtype).T).to(x.dtype),
-        )
+        return tuple(tables)
 
     @staticmethod
-    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
-        ctx: Any, to_products: Tensor, to_table: Tensor, to_base: Tensor, to_through: Tensor
-    ) -> tuple[Tensor | None, ...]:
-        x, queries, asked, k, values, given, start, joined, behind, *parameters = ctx.saved_tensors
-        w, (reference, dtype), (H, N, D) = _Weights(*parameters), ctx.rest, values.shape
-        base = from_panels(to_base, 1, x.dtype)[0]
-        to_start = base @ joined.T
-        to_rows = from_panels(to_table, H, dtype)
-        to_behind = torch.bmm(values.mT, to_rows).flatten(0, 1)
-        to_values = torch.bmm(to_rows, behind.view(H, D, -1).mT).transpose(0, 1)
-        to_joined = (w.out.to(dtype).T @ to_behind).to(x.dtype).addmm_(start.T, base)
-        to_out = (to_behind @ joined.to(dtype).T).to(x.dtype)
-        to_qkv = torch.zeros(N, 3, H, D, dtype=dtype)
-        by_head = to_products.permute(2, 0, 1)
-        to_qkv[queries, 0] = (by_head @ k.transpose(0, 1)).transpose(0, 1).to(dtype)
-        to_qkv[:, 1] = (by_head.mT @ asked.transpose(0, 1)).transpose(0, 1)
-        to_qkv[:, 2] = to_values
-        if given is not None:
-            of_start = to_start.sum(0)
-            to_out.addr_(given.flatten(), of_start)
-            to_given = (w.out @ of_start).view(H, D) - to_values.sum(0, dtype=x.dtype)
-            to_qkv[reference, 2] = (to_values[reference].to(x.dtype) + to_given).to(dtype)
-        to_qkv = to_qkv.flatten(1)
-        to_x = (to_qkv @ w.qkv.to(dtype).T).to(x.dtype)
-        to_x[queries] += to_start
-        F, V = to_through.shape
-        of_logits = filled_up(F)
-        through = to_through.to(dtype)
-        to_unembedding = to_joined[:, of_logits : of_logits + V].T
-        to_unembedding = to_unembedding + (through.T @ w.w_out.to(dtype)).to(x.dtype)
-        of_bias, to_mlp_bias = base.sum(0), None
-        if w.mlp_bias is not None:
-            beside = of_bias[of_logits : of_logits + V]
-            to_unembedding = to_unembedding + torch.outer(beside, w.mlp_bias)
-            to_mlp_bias = beside @ w.unembedding
-        gradients = _Weights(
-            qkv=(x.to(dtype).T @ to_qkv).to(x.dtype),
-            qkv_bias=None if w.qkv_bias is None else to_qkv.sum(0, dtype=x.dtype),
-            out=to_out,
-            out_bias=None if w.out_bias is None else to_start.sum(0),
-            w_in=to_joined[:, :F],
-            in_bias=None if w.in_bias is None else of_bias[:F],
-            w_out=(through @ w.unembedding.to(dtype)).to(x.dtype),
-            mlp_bias=to_mlp_bias,
-            unembedding=to_unembedding,
-        )
-        return None, None, None, None, to_x, *gradients
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        from engine.kernels.folded_tables import gradients_of
+
+        found = gradients_of(ctx.made, *gradients)
+        own = [None if i in ctx.lacking else x for i, x in enumerate(found)]
+        return None, None, None, None, *own
+
+
+def or_zeros(weights: FoldedWeights) -> list[Tensor]:
+    """The weights without the way to them; zeros for biases that are missing."""
+    found: list[Tensor] = []
+    for each in weights:
+        # a bias follows its matrix
+        found.append(found[-1].new_zeros(found[-1].shape[1]) if each is None else each.detach())
+    return [each.contiguous() for each in found]

@@ -18,28 +18,30 @@ norms takes its products before positions are mixed (`engine.models.gpt.one_laye
 `GPT.savings = False` switches all off; the tests compare values and gradients.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from engine.models.gathering import gathered
+from engine.models.gpt import by_hand
 from engine.models.gpt.block import Block
 from engine.models.gpt.by_prefix import attend_by_prefix
-from engine.models.gpt.folded import Folded
+from engine.models.gpt.folded import Folded, folded_tables
 from engine.models.gpt.layers import MLP, Norm, Weight, sinusoids
 from engine.models.gpt.occurring import Occurring
 from engine.models.gpt.one_layer import (
     Tables,
     applies,
+    folds,
     one_layer_attention,
     one_layer_logits,
     one_layer_tables,
 )
 from engine.models.gpt.settings import DecoderSettings
 from engine.models.gpt.table import attend_by_table
-from engine.models.network import Network
+from engine.models.network import Back, Network
 from engine.models.positions import at_positions
 from engine.models.prefixes import MOST_TOKENS, Prefixes
 
@@ -157,23 +159,46 @@ class GPT(Network):
             dtype=self.matmul_dtype,
         )
 
+    def by_hand(
+        self, parameters: Mapping[str, Tensor], tokens: Int[Tensor, "B T"], read: tuple[int, ...]
+    ) -> tuple[Float[Tensor, "B A V"], Back] | None:
+        """See `Network.by_hand`; of one layer that folds."""
+        T, dtype = tokens.shape[1], self.matmul_dtype
+        folds_here = self._takes_one_layer(tokens) and folds(self.blocks[0].mlp, self.unembedding)
+        occurring = self._occurring(T)
+        if not (folds_here and self.length == T and by_hand.applies(occurring, read)):
+            return None
+        weights = by_hand.weights_of(parameters, self.positions(T))
+        if torch.float64 in (weights.embedding.dtype, dtype):
+            return None
+        logits, back, tables = by_hand.folded_layer(
+            weights, self.settings.n_heads, tokens, read, occurring=occurring, dtype=dtype
+        )
+        self._hold((weights.embedding.data_ptr(), read), tables)
+        return logits, lambda gradient: by_hand.by_name(back(gradient), parameters)
+
     def _tables(self, occurring: Occurring, read: tuple[int, ...]) -> Tables | Folded:
         """What the weights alone give; where they are held, what they gave before."""
         # each run's weights lie at a place of their own
         key = self.embedding.data_ptr(), read
         if self.held is not None and key in self.held and not torch.is_grad_enabled():
             return self.held[key]
-        tables = one_layer_tables(
-            self._embed_occurring(occurring),
-            self.blocks[0],
-            self.unembedding,
-            read,
-            occurring=occurring,
-            dtype=self.matmul_dtype,
-        )
+        tables = self._make_tables(occurring, read)
+        self._hold(key, tables)
+        return tables
+
+    def _hold(self, key: tuple[int, tuple[int, ...]], tables: Tables | Folded) -> None:
         if self.held is not None and len(self.held) < MOST_HELD:
             self.held[key] = tables.detached()
-        return tables
+
+    def _make_tables(self, occurring: Occurring, read: tuple[int, ...]) -> Tables | Folded:
+        block, dtype = self.blocks[0], self.matmul_dtype
+        if folds(block.mlp, self.unembedding):
+            positions = self.positions(occurring.length)
+            own = (self.embedding, positions, block, self.unembedding)
+            return folded_tables(*own, occurring, read, dtype)
+        x = self._embed_occurring(occurring)
+        return one_layer_tables(x, block, read, occurring=occurring, dtype=dtype)
 
     def _occurring(self, T: int) -> Occurring:
         if self._rows is None:

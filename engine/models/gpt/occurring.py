@@ -49,7 +49,7 @@ class Occurring:
 
     def __init__(self, alphabets: Alphabets, *, vocab_size: int, n_heads: int) -> None:
         pairs = [(t, token) for t, tokens in enumerate(alphabets) for token in sorted(tokens)]
-        self.positions, self.tokens = torch.tensor(pairs).T
+        self.positions, self.tokens = torch.tensor(pairs).T.contiguous()
         # a token that may not stand there gets a number that no table has
         self._numbers = torch.full((len(alphabets), vocab_size), len(pairs))
         self._numbers[self.positions, self.tokens] = torch.arange(len(pairs))

@@ -30,12 +30,12 @@ from torch import Tensor
 from engine.kernels.looked_up import looked_up_attention
 from engine.kernels.row_sums import Places, summed_rows
 from engine.models.gpt.block import Block
-from engine.models.gpt.folded import Folded, folded_tables
+from engine.models.gpt.folded import Folded
 from engine.models.gpt.layers import MLP
 from engine.models.gpt.occurring import LookedUp, Occurring, Reference
 from engine.models.gpt.rectified import rectified_logits
 from engine.models.gpt.settings import DecoderSettings
-from engine.models.positions import hidden
+from engine.models.positions import unseen_from
 
 SLOWNESS = 4
 """How many multiplications of a large product take the time of one in a sum of rows."""
@@ -66,20 +66,22 @@ class Tables(NamedTuple):
         return Tables(self.products.detach(), pairs)
 
 
+def folds(mlp: MLP, unembedding: Float[Tensor, "V C"]) -> bool:
+    """Whether W_out Uᵀ may be one matrix, and saves products (`engine.models.gpt.folded`)."""
+    (V, C), F = unembedding.shape, mlp.c_fc.weight.shape[1]
+    return mlp.rectifies and F * V < F * C + C * V
+
+
 def one_layer_tables(
     x: Float[Tensor, "N C"],
     block: Block,
-    unembedding: Float[Tensor, "V C"],
     read: tuple[int, ...],
     *,
     occurring: Occurring,
     dtype: torch.dtype,
-) -> Tables | Folded:
+) -> Tables:
     """The tables behind the logits at the positions `read`, from the embedded rows that occur."""
     queries, reference = occurring.of_positions(read), occurring.reference(read)
-    if _folds(block.mlp, unembedding):
-        row = None if reference is None else reference.row
-        return folded_tables(x, block, unembedding, queries, row, dtype)
     products, values = _products(x, block, queries, dtype)
     start = x[queries]
     if reference is not None:
@@ -184,13 +186,5 @@ def _weights(
 ) -> Float[Tensor, "R K"]:
     """Where each read position looks, heads within positions."""
     T = looked_up.rows.shape[1]
-    mask = hidden(T, read, products.device)
-    unseen = torch.zeros(len(read), T, dtype=torch.bool) if mask is None else mask
-    scale = block.attn.d_head**-0.5
+    unseen, scale = unseen_from(read, T), block.attn.d_head**-0.5
     return looked_up_attention(products, looked_up.rows, looked_up.asked, unseen, scale)
-
-
-def _folds(mlp: MLP, unembedding: Tensor) -> bool:
-    """Whether W_out Uᵀ may be one matrix, and saves products."""
-    (V, C), F = unembedding.shape, mlp.c_fc.weight.shape[1]
-    return mlp.rectifies and F * V < F * C + C * V

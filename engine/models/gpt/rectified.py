@@ -32,26 +32,9 @@ def in_panels(x: Float[Tensor, "*N W"]) -> Float[Tensor, "*N W_"]:
     return functional.pad(x, (0, filled_up(x.shape[-1]) - x.shape[-1]))
 
 
-def to_panels(x: Float[Tensor, "H N W"], dtype: torch.dtype) -> Float[Tensor, "P M 64"]:
-    """Panel by panel the rows, heads within them, in one pass through memory."""
-    if x.dtype == torch.bfloat16:
-        from engine.kernels.layouts import widened
-
-        return widened(x)
-    panels = x.unflatten(-1, (-1, WIDTH)).permute(2, 1, 0, 3)
-    return torch.empty(panels.shape, dtype=dtype).copy_(panels).flatten(1, 2)
-
-
-def from_panels(
-    x: Float[Tensor, "P M 64"], n_heads: int, dtype: torch.dtype
-) -> Float[Tensor, "H N W"]:
-    """What `to_panels` was given."""
-    if dtype == torch.bfloat16:
-        from engine.kernels.layouts import narrowed
-
-        return narrowed(x, n_heads)
-    rows = x.unflatten(1, (-1, n_heads)).permute(2, 1, 0, 3)
-    return torch.empty(rows.shape, dtype=dtype).copy_(rows).flatten(2)
+def to_panels(x: Float[Tensor, "H N W"]) -> Float[Tensor, "P M 64"]:
+    """Panel by panel the rows, heads within them."""
+    return x.unflatten(-1, (-1, WIDTH)).permute(2, 1, 0, 3).flatten(1, 2)
 
 
 def rectified_logits(

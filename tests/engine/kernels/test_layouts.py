@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from engine.kernels.layouts import as_units, in_layouts, narrowed, widened
+from engine.kernels.layouts import as_units, in_layouts
 from engine.kernels.panels import WIDTH
 from engine.kernels.products import TILE_ROWS
 
@@ -24,12 +24,16 @@ def _apart(pairs: Tensor) -> tuple[Tensor, Tensor]:
     return tuple(pairs.view(HALF).unflatten(-1, (-1, 2)).unbind(-1))  # pyright: ignore[reportReturnType]
 
 
-def test_pairs_are_neighbours_of_the_first_dimension():
-    x = _numbers(10, 7)
-    lower, upper = _apart(as_units(x, HALF))
-    assert torch.equal(lower, x[0::2].to(HALF))
-    assert torch.equal(upper, x[1::2].to(HALF))
-    assert torch.equal(as_units(x.T, torch.float32), x.T)
+@pytest.mark.parametrize("turned", [False, True])
+def test_pairs_are_neighbours_of_the_first_dimension(turned: bool):
+    x = _numbers(9, 7)
+    given = x.T.contiguous() if turned else x
+    units = as_units(given, HALF, rows=12, columns=8, turned=turned)
+    lower, upper = (each.float() for each in _apart(units))
+    wide = torch.nn.functional.pad(x, (0, 1, 0, 3))
+    assert torch.equal(lower, wide[0::2].to(HALF).float())
+    assert torch.equal(upper, wide[1::2].to(HALF).float())
+    assert torch.equal(as_units(given, torch.float32, rows=12, columns=8, turned=turned), wide)
 
 
 @pytest.mark.parametrize(("n_results", "n_logits"), [(12, 64), (7, 5), (8, 113), (1, 64)])
@@ -45,11 +49,3 @@ def test_a_gradient_is_filled_up_with_zeros(n_results: int, n_logits: int):
     assert wide.count_nonzero() == gradient.count_nonzero()
     assert torch.equal(by_logit.view(HALF), wide.to(HALF))
     assert all(map(torch.equal, _apart(by_result), (wide[0::2].to(HALF), wide[1::2].to(HALF))))
-
-
-@pytest.mark.parametrize(("n_heads", "n_rows"), [(1, 5), (4, 3)])
-def test_rows_become_panels_and_back(n_heads: int, n_rows: int):
-    rows = _numbers(n_heads, n_rows, 2 * WIDTH)
-    panels = rows.unflatten(-1, (-1, WIDTH)).permute(2, 1, 0, 3).flatten(1, 2)
-    assert torch.equal(widened(rows.to(HALF)), panels.to(HALF).float())
-    assert torch.equal(narrowed(panels, n_heads), rows.to(HALF))

@@ -1,8 +1,6 @@
 """The hidden layer's loops against operations of torch, in both types of their products."""
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 import torch
@@ -13,6 +11,7 @@ from engine.kernels.rectified_layer import ROWS_BACKWARD, Layer, gradients_of, l
 from engine.kernels.row_sums import Places
 from engine.models.gpt import rectified
 from engine.models.gpt.rectified import in_panels, rectified_logits_by_torch
+from tests.engine.kernels.threads import threads
 
 SIZES = {
     "less than a panel, an odd number of results": (37, 19, 40, 11, 5),
@@ -58,16 +57,6 @@ def _by_torch(layer: Layer) -> tuple[Tensor, tuple[Tensor, ...]]:
     return logits, torch.autograd.grad(logits, leaves, _gradient(layer).double())
 
 
-@contextmanager
-def _threads(n: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(n)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
 @pytest.mark.parametrize(
     ("dtype", "within"), [(torch.float32, 1e-6), (torch.bfloat16, 6e-3)], ids=["f32", "bf16"]
 )
@@ -103,7 +92,7 @@ def test_numbers_do_not_depend_on_the_threads_nor_on_what_is_kept(size: str, dty
     layer = _layer(size, dtype)
     found = []
     for n in (1, 2, 5):
-        with _threads(n):
+        with threads(n):
             logits, hidden = logits_of(layer, keeps=True)
             alone, nothing = logits_of(layer, keeps=False)
             assert torch.equal(logits, alone)

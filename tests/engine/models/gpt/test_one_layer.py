@@ -1,5 +1,6 @@
 """One layer without norms by tables and loops, against the plain forward pass."""
 
+from collections import defaultdict
 from typing import Any
 
 import pytest
@@ -12,9 +13,9 @@ from tests.engine.models.samples import READS, T, V, examples, gradients, networ
 
 FORMS: dict[str, dict[str, Any]] = {
     "folded": {"d_mlp": 48},
-    "by the residual stream": {"d_mlp": 6},
+    "a narrow hidden layer": {"d_mlp": 6},
     "with biases": {"attention_bias": True, "d_mlp": 48},
-    "with biases, by the residual stream": {"attention_bias": True, "d_mlp": 6},
+    "a narrow hidden layer with biases": {"attention_bias": True, "d_mlp": 6},
     "without biases": {"mlp_bias": False, "d_mlp": 48},
     "gelu": {"activation": "gelu", "d_mlp": 48},
     "tied": {"tied": True, "d_mlp": 48},
@@ -173,12 +174,19 @@ def test_bfloat16_products_stay_near_float32():
 
 
 def test_gradients_in_bfloat16_are_as_near_float32_as_those_of_the_plain_pass():
-    model, tokens = _network("folded").float(), examples(400)
-    model.matmul_dtype = torch.float32
-    exact = gradients(model, tokens, (T - 1,))
-    model.matmul_dtype = torch.bfloat16
-    plain = gradients(model, tokens, (T - 1,))
-    model.loops = True
-    for name, gradient in gradients(model, tokens, (T - 1,)).items():
-        assert (gradient - exact[name]).norm() < 1.1 * (plain[name] - exact[name]).norm(), name
-        assert gradient.dtype == torch.float32
+    by_loops, by_plain = defaultdict(list), defaultdict(list)
+    tokens = examples(400)
+    for seed in range(6):
+        model = network(_network("folded").settings, seed=seed).float()
+        model._sums_rows = True
+        model.matmul_dtype = torch.float32
+        exact = gradients(model, tokens, (T - 1,))
+        model.matmul_dtype = torch.bfloat16
+        plain = gradients(model, tokens, (T - 1,))
+        model.loops = True
+        for name, gradient in gradients(model, tokens, (T - 1,)).items():
+            assert gradient.dtype == torch.float32
+            by_loops[name].append((gradient - exact[name]).square().sum())
+            by_plain[name].append((plain[name] - exact[name]).square().sum())
+    for name, errors in by_loops.items():
+        assert sum(errors) < 1.5 * sum(by_plain[name]), name

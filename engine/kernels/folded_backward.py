@@ -1,0 +1,320 @@
+"""How the gradients of a layer's weights follow from those of its tables.
+
+The stages of `engine.kernels.folded_tables`, whose letters stand for the same here.
+"""
+
+import numpy as np
+
+from engine.kernels.compiled import compiled, within_loops
+from engine.kernels.folded_rooms import Backward, Forward, Given, Sizes
+from engine.kernels.matrices import (
+    by_column,
+    by_column_turned,
+    by_row,
+    clear,
+    plus_times,
+    times,
+)
+from engine.kernels.panels import WIDTH, load, plus, store
+from engine.kernels.products import TILE_ROWS
+
+
+@compiled
+def lay_out_back(w: Given, f: Forward, b: Backward, sizes: Sizes, to_through: np.ndarray) -> None:
+    """The factors' layouts; `to_through` comes transposed."""
+    C, S, paired = len(w.out), len(f.x), sizes.paired
+    clear(b.behind_turned, len(b.behind_turned), C)
+    by_column_turned(f.behind[:C], b.behind_turned, 0, 0, paired)
+    by_column(f.v[:S, :C], b.v_columns, 0, 0, paired)
+    by_column(w.out, b.out_columns, 0, 0, paired)
+    b.joined_turned[:] = 0
+    by_column_turned(w.w_in, b.joined_turned, 0, 0, paired)
+    by_column(w.unembedding, b.joined_turned, sizes.hidden >> paired, 0, paired)
+    clear(b.w_v_turned, len(b.w_v_turned), C)
+    by_column_turned(w.qkv[:, 2 * C :], b.w_v_turned, 0, 0, paired)
+    clear(b.w_out_columns, len(b.w_out_columns), C)
+    by_column(w.w_out, b.w_out_columns, 0, 0, paired)
+    by_column(f.x, b.x_columns, 0, 0, paired)
+    by_row(to_through, b.through_rows, 0, paired)
+    by_column(to_through, b.through_columns, 0, 0, paired)
+
+
+@compiled
+def fold(
+    w: Given,
+    f: Forward,
+    b: Backward,
+    sizes: Sizes,
+    to_table: np.ndarray,
+    to_base: np.ndarray,
+    first: int,
+    step: int,
+) -> None:
+    """From panels of the table's gradient those of O · joined and of joined."""
+    C, S, W, paired = len(w.out), len(f.x), f.joined.shape[1], sizes.paired
+    H, D, units = sizes.n_heads, sizes.d_head, len(b.v_columns)
+    for panel in range(first, len(to_table), step):
+        at = panel * WIDTH
+        for h in range(H):
+            slot = first if paired else panel * H + h
+            _add_parts(w, to_table, b.folded, slot, panel, h)
+            if paired:
+                by_row(b.folded[slot, :S], b.to_table_rows[panel * H + h], 0, 1)
+                by_column(b.folded[slot, :S], b.to_table_columns[slot], 0, 0, 1)
+            # its last tile may write over the next head's rows, which come after it
+            of_v, size = (h * D, 1, C), (D, WIDTH, units)
+            of_head, of_slot = (
+                (h * D * W + at, W),
+                (slot * b.to_table_columns.shape[1] * WIDTH, WIDTH),
+            )
+            times(b.to_behind, of_head, b.v_columns, of_v, b.to_table_columns, of_slot, size)
+        if paired:
+            behind = b.to_behind[:C, at : at + WIDTH]
+            by_row(behind, b.to_behind_rows, at >> 1, 1)
+            by_column(behind, b.to_behind_columns, 0, at, 1)
+        size = (len(b.to_joined), WIDTH, len(b.out_columns))
+        of_out = (0, 1, C)
+        times(b.to_joined, (at, W), b.out_columns, of_out, b.to_behind_columns, (at, W), size)
+        for q in range(len(f.start)):
+            for c in range(C):
+                for j in range(WIDTH):
+                    b.to_joined[c, at + j] += f.start[q, c] * to_base[panel, q, j]
+
+
+@within_loops()
+def _add_parts(
+    w: Given, to_table: np.ndarray, folded: np.ndarray, slot: int, panel: int, head: int
+) -> None:
+    """The gradient of the parts' rows: of each token and of each position the sum of its rows'."""
+    rows, N, V = folded.shape[1], len(w.tokens), len(w.embedding)
+    H = to_table.shape[1] // N
+    folded[slot] = 0
+    start, before = slot * rows * WIDTH, 0
+    of_place = load(folded, start + V * WIDTH)
+    for n in range(N):
+        # rows come position by position, so that this sum seldom leaves the registers
+        if w.places[n] != before:
+            store(folded, start + (V + before) * WIDTH, of_place)
+            before = w.places[n]
+            of_place = load(folded, start + (V + before) * WIDTH)
+        x = load(to_table, ((panel * N + n) * H + head) * WIDTH)
+        at = start + w.tokens[n] * WIDTH
+        store(folded, at, plus(load(folded, at), x))
+        of_place = plus(of_place, x)
+    store(folded, start + (V + before) * WIDTH, of_place)
+
+
+@compiled
+def go_back(b: Backward, sizes: Sizes, first: int, step: int) -> None:
+    """The gradients of the values, of O, W_out and U; a tile of rows is one thread's."""
+    width, units = b.to_out.shape[1], len(b.joined_turned)
+    n_v, n_out = len(b.to_v) // TILE_ROWS, len(b.to_out) // TILE_ROWS
+    n_w_out, n_logits = len(b.to_w_out) // TILE_ROWS, len(b.to_unembedding) // TILE_ROWS
+    for task in range(first, n_v + n_out + n_w_out + n_logits, step):
+        i = task * TILE_ROWS
+        if task < n_v:
+            _values_back(b, sizes, i)
+            continue
+        i -= len(b.to_v)
+        if task < n_v + n_out:
+            own = b.to_behind_rows.shape[1]
+            of_rows, size = (i * own, own, 1), (TILE_ROWS, width, units)
+            of_c = (i * width, width)
+            times(b.to_out, of_c, b.to_behind_rows, of_rows, b.joined_turned, (0, width), size)
+            continue
+        i -= len(b.to_out)
+        if task < n_v + n_out + n_w_out:
+            own, of_logits = b.through_columns.shape
+            size, of_c = (TILE_ROWS, width, own), (i * width, width)
+            at = (sizes.hidden >> sizes.paired) * width
+            a, b_ = b.through_columns, b.joined_turned
+            times(b.to_w_out, of_c, a, (i, 1, of_logits), b_, (at, width), size)
+            continue
+        i -= len(b.to_w_out)
+        own = b.through_rows.shape[1]
+        size, of_c = (TILE_ROWS, width, own), (i * width, width)
+        of_rows = (i * own, own, 1)
+        times(b.to_unembedding, of_c, b.through_rows, of_rows, b.w_out_columns, (0, width), size)
+
+
+@within_loops()
+def _values_back(b: Backward, sizes: Sizes, i: int) -> None:
+    """The gradient of a tile of the values: a head after the other, panel by panel."""
+    H, D = sizes.n_heads, sizes.d_head
+    n, rows, units = b.to_table_rows.shape
+    of_v, of_behind = b.to_v.shape[1], b.behind_turned.shape[1]
+    size = (TILE_ROWS, WIDTH, units)
+    for h in range(H):
+        # what a panel writes past the head's columns is the next head's, which come after it
+        for d in range(h * D, (h + 1) * D, WIDTH):
+            for p in range(n // H):
+                of_c = (i * of_v + d, of_v)
+                of_rows = (((p * H + h) * rows + i) * units, units, 1)
+                of_b = (p * units * of_behind + d, of_behind)
+                if p == 0:
+                    times(b.to_v, of_c, b.to_table_rows, of_rows, b.behind_turned, of_b, size)
+                else:
+                    plus_times(b.to_v, of_c, b.to_table_rows, of_rows, b.behind_turned, of_b, size)
+
+
+@compiled
+def relate_back(
+    w: Given,
+    f: Forward,
+    b: Backward,
+    to: Given,
+    sizes: Sizes,
+    to_products: np.ndarray,
+    to_base: np.ndarray,
+) -> None:
+    """What reaches the weights, and the values, through the reference and the queries."""
+    V, C, S = len(w.embedding), len(w.out), len(f.x)
+    to_start = np.zeros((len(f.start), C), np.float32)
+    of_logits = np.zeros(V, np.float32)
+    for of in (to.qkv_bias, to.in_bias, to.mlp_bias, to.out_bias):
+        of[:] = 0
+    to.qkv[:] = 0
+    b.of_x[:] = 0
+    for q in range(len(f.start)):
+        _start_back(w, to, sizes, to_base, to_start[q], of_logits, q)
+        to.out_bias[:] += to_start[q]
+    for v in range(V):
+        for c in range(C):
+            to.mlp_bias[c] += of_logits[v] * w.unembedding[v, c]
+            beside = b.to_joined[c, sizes.hidden + v]
+            b.to_unembedding[v, c] += beside + of_logits[v] * w.mlp_bias[c]
+    _reference_back(w, f, b, to, sizes)
+    by_row(b.to_v[:S, :C], b.to_v_rows, 0, sizes.paired)
+    clear(b.to_v_columns, len(b.to_v_columns), C)
+    by_column(b.to_v[:S, :C], b.to_v_columns, 0, 0, sizes.paired)
+    for q in range(len(f.start)):
+        n = w.queries[q]
+        token, place = w.tokens[n], V + w.places[n]
+        to_asked = _products_back(w, f, b, to, sizes, to_products, q)
+        to.qkv_bias[:C] += to_asked
+        for c in range(C):
+            x, total = f.x[token, c] + f.x[place, c], to_start[q, c]
+            for i in range(C):
+                to.qkv[c, i] += x * to_asked[i]
+                total += w.qkv[c, i] * to_asked[i]
+            b.of_x[token, c] += total
+            b.of_x[place, c] += total
+
+
+@within_loops()
+def _start_back(
+    w: Given,
+    to: Given,
+    sizes: Sizes,
+    to_base: np.ndarray,
+    to_start: np.ndarray,
+    of_logits: np.ndarray,
+    q: int,
+) -> None:
+    """What one query's start gets: from the hidden layer and from the logits beside it."""
+    (V, C), F = w.unembedding.shape, len(w.in_bias)
+    for at in range(0, F, WIDTH):
+        own = to_base[at // WIDTH, q, : min(WIDTH, F - at)]
+        to.in_bias[at : at + len(own)] += own
+        for c in range(C):
+            total = np.float32(0)
+            for j in range(len(own)):
+                total += w.w_in[c, at + j] * own[j]
+            to_start[c] += total
+    for v in range(V):
+        g = to_base[(sizes.hidden + v) // WIDTH, q, v % WIDTH]
+        of_logits[v] += g
+        for c in range(C):
+            to_start[c] += g * w.unembedding[v, c]
+
+
+@within_loops()
+def _reference_back(w: Given, f: Forward, b: Backward, to: Given, sizes: Sizes) -> None:
+    """Each part's value was told less the reference's, which results start with."""
+    V, C, S = len(w.embedding), len(w.out), len(f.x)
+    of_tokens, of_places = np.zeros(C, np.float32), np.zeros(C, np.float32)
+    for s in range(S):
+        of_parts = of_tokens if s < V else of_places
+        for c in range(C):
+            of_parts[c] += b.to_v[s, c]
+    if sizes.reference < 0:
+        to.qkv_bias[2 * C :] = of_places
+        return
+    token, place = w.tokens[sizes.reference], V + w.places[sizes.reference]
+    for i in range(C):
+        total = np.float32(0)
+        for c in range(C):
+            total += w.out[i, c] * to.out_bias[c]
+            b.to_out[i, c] += f.given[i] * to.out_bias[c]
+        to.qkv_bias[2 * C + i] = total
+        b.to_v[token, i] += total - of_tokens[i]
+        b.to_v[place, i] += total - of_places[i]
+
+
+@within_loops()
+def _products_back(
+    w: Given,
+    f: Forward,
+    b: Backward,
+    to: Given,
+    sizes: Sizes,
+    to_products: np.ndarray,
+    q: int,
+) -> np.ndarray:
+    """The gradient of a query, from those of its products with the rows."""
+    V, C, S, H, D = len(w.embedding), len(w.out), len(f.x), sizes.n_heads, sizes.d_head
+    to_asked, to_along = np.empty(C, np.float32), np.empty(C, np.float32)
+    own = np.empty(S, np.float32)
+    for h in range(H):
+        own[:] = 0
+        always = np.float32(0)
+        for n in range(len(w.tokens)):
+            g = to_products[q, n, h]
+            own[w.tokens[n]] += g
+            own[V + w.places[n]] += g
+            always += g
+        to_along[:] = 0
+        for s in range(S):
+            for c in range(C):
+                to_along[c] += own[s] * f.x[s, c]
+                b.of_x[s, c] += own[s] * f.along[q * H + h, c]
+        for i in range(h * D, (h + 1) * D):
+            to_asked[i] = always * w.qkv_bias[C + i]
+            to.qkv_bias[C + i] += always * f.asked[q, i]
+        for c in range(C):
+            for i in range(h * D, (h + 1) * D):
+                to_asked[i] += w.qkv[c, C + i] * to_along[c]
+                to.qkv[c, C + i] += f.asked[q, i] * to_along[c]
+    return to_asked
+
+
+@compiled
+def finish(b: Backward, first: int, step: int) -> None:
+    """The gradients of W_V and of the parts; a tile of rows is one thread's."""
+    n, width = len(b.to_w_v) // TILE_ROWS, b.to_w_v.shape[1]
+    for task in range(first, n + len(b.to_x) // TILE_ROWS, step):
+        if task < n:
+            i, (units, C) = task * TILE_ROWS, b.x_columns.shape
+            of_c, size = (i * width, width), (TILE_ROWS, width, units)
+            times(b.to_w_v, of_c, b.x_columns, (i, 1, C), b.to_v_columns, (0, width), size)
+        else:
+            i, units = (task - n) * TILE_ROWS, b.to_v_rows.shape[1]
+            of_c, size = (i * width, width), (TILE_ROWS, width, units)
+            of_rows = (i * units, units, 1)
+            times(b.to_x, of_c, b.to_v_rows, of_rows, b.w_v_turned, (0, width), size)
+
+
+@compiled
+def write(w: Given, b: Backward, to: Given) -> None:
+    """The gradients that are left, as the weights lie."""
+    (V, C), F = w.unembedding.shape, w.w_in.shape[1]
+    to.qkv[:, 2 * C :] = b.to_w_v[:C, :C]
+    to.out[:] = b.to_out[:C, :C]
+    to.w_in[:] = b.to_joined[:C, :F]
+    to.w_out[:] = b.to_w_out[:F, :C]
+    to.unembedding[:] = b.to_unembedding[:V, :C]
+    for c in range(C):
+        for v in range(V):
+            to.embedding[v, c] = b.to_x[v, c] + b.of_x[v, c]
+        for t in range(len(to.positions)):
+            to.positions[t, c] = b.to_x[V + t, c] + b.of_x[V + t, c]

@@ -1,0 +1,181 @@
+"""How a layer's tables are made.
+
+The stages of `engine.kernels.folded_tables`, whose letters stand for the same here.
+"""
+
+import numpy as np
+
+from engine.kernels.compiled import compiled, within_loops
+from engine.kernels.folded_rooms import Forward, Given, Sizes
+from engine.kernels.matrices import by_column, by_column_turned, by_row, clear, times
+from engine.kernels.panels import WIDTH, load, plus, store
+
+
+@compiled
+def lay_out(w: Given, f: Forward, sizes: Sizes) -> None:
+    """The parts, and the factors' layouts."""
+    (V, C), paired = w.unembedding.shape, sizes.paired
+    f.x[:V] = w.embedding
+    f.x[V:] = w.positions
+    by_row(f.x, f.x_rows, 0, paired)
+    by_row(w.out, f.out_rows, 0, paired)
+    by_row(w.w_out, f.w_out_rows, 0, paired)
+    clear(f.w_v, len(f.w_v), C)
+    by_column(w.qkv[:, 2 * C :], f.w_v, 0, 0, paired)
+    f.joined[:] = 0
+    by_column(w.w_in, f.joined, 0, 0, paired)
+    by_column_turned(w.unembedding, f.joined, 0, sizes.hidden, paired)
+
+
+@compiled
+def relate(w: Given, f: Forward, sizes: Sizes, products: np.ndarray) -> None:
+    """Values less the reference's, what queries are multiplied by, and where results start."""
+    V, C, S = len(w.embedding), len(w.out), len(f.x)
+    _relate_values(w, f, sizes)
+    D, of_head = sizes.d_head, f.v_rows.shape[1] // sizes.n_heads
+    for h in range(sizes.n_heads):
+        by_row(f.v[:S, h * D : (h + 1) * D], f.v_rows, h * of_head, sizes.paired)
+    for q in range(len(w.queries)):
+        n = w.queries[q]
+        start, asked = f.start[q], f.asked[q]
+        start[:] = f.x[w.tokens[n]] + f.x[V + w.places[n]]
+        asked[:] = w.qkv_bias[:C]
+        for c in range(C):
+            for i in range(C):
+                asked[i] += start[c] * w.qkv[c, i]
+        _multiply_rows(w, f, sizes, products, q)
+        start += w.out_bias
+        for i in range(C):
+            for c in range(C):
+                start[c] += f.given[i] * w.out[i, c]
+
+
+@within_loops()
+def _relate_values(w: Given, f: Forward, sizes: Sizes) -> None:
+    V, C, S = len(w.embedding), len(w.out), len(f.x)
+    value = w.qkv_bias[2 * C :]
+    if sizes.reference < 0:
+        f.given[:] = 0
+        for s in range(V, S):
+            f.v[s, :C] += value
+        return
+    of_token = f.v[w.tokens[sizes.reference], :C].copy()
+    of_place = f.v[V + w.places[sizes.reference], :C].copy()
+    f.given[:] = of_token + of_place + value
+    for s in range(V):
+        f.v[s, :C] -= of_token
+    for s in range(V, S):
+        f.v[s, :C] -= of_place
+
+
+@within_loops()
+def _multiply_rows(w: Given, f: Forward, sizes: Sizes, products: np.ndarray, q: int) -> None:
+    """A query's product with each row that occurs."""
+    V, C = w.unembedding.shape
+    H, D = sizes.n_heads, sizes.d_head
+    own = np.empty(len(f.x), np.float32)
+    for h in range(H):
+        always = np.float32(0)
+        for i in range(h * D, (h + 1) * D):
+            always += f.asked[q, i] * w.qkv_bias[C + i]
+        for c in range(C):
+            total = np.float32(0)
+            for i in range(h * D, (h + 1) * D):
+                total += f.asked[q, i] * w.qkv[c, C + i]
+            f.along[q * H + h, c] = total
+        for s in range(len(own)):
+            total = np.float32(0)
+            for c in range(C):
+                total += f.x[s, c] * f.along[q * H + h, c]
+            own[s] = total
+        for n in range(len(w.tokens)):
+            products[q, n, h] = own[w.tokens[n]] + own[V + w.places[n]] + always
+
+
+@compiled
+def multiply(f: Forward, sizes: Sizes, through: np.ndarray, first: int, step: int) -> None:
+    """O · joined, W_out · Uᵀ and the values; a panel of one of them is one thread's."""
+    (units, W), paired = f.joined.shape, sizes.paired
+    n_joined, n_through = W // WIDTH, through.shape[1] // WIDTH
+    n_v = f.v.shape[1] // WIDTH
+    of_rows, of_columns = (0, units, 1), W
+    for task in range(first, n_joined + n_through + n_v, step):
+        if task < n_joined:
+            at = task * WIDTH
+            size = (len(f.out_rows), WIDTH, units)
+            times(f.behind, (at, W), f.out_rows, of_rows, f.joined, (at, of_columns), size)
+            if paired:
+                _pair_heads(f.behind, f.behind_units, sizes, at)
+        elif task < n_joined + n_through:
+            at = (task - n_joined) * WIDTH
+            at_logits = W - through.shape[1] + at
+            size = (len(through), WIDTH, units)
+            beside = (at, through.shape[1])
+            times(through, beside, f.w_out_rows, of_rows, f.joined, (at_logits, W), size)
+        else:
+            at = (task - n_joined - n_through) * WIDTH
+            size = (len(f.v), WIDTH, units)
+            beside = (at, f.v.shape[1])
+            times(f.v, beside, f.x_rows, of_rows, f.w_v, beside, size)
+
+
+@within_loops()
+def _pair_heads(behind: np.ndarray, units: np.ndarray, sizes: Sizes, column: int) -> None:
+    D, of_head = sizes.d_head, len(units) // sizes.n_heads
+    for h in range(sizes.n_heads):
+        own = behind[h * D : (h + 1) * D, column : column + WIDTH]
+        by_column(own, units, h * of_head, column, 1)
+
+
+@compiled
+def write_tables(
+    w: Given,
+    f: Forward,
+    sizes: Sizes,
+    table: np.ndarray,
+    base: np.ndarray,
+    first: int,
+    step: int,
+) -> None:
+    """Panels of the table and of where results start."""
+    V, W = len(w.embedding), f.joined.shape[1]
+    H, of_head = sizes.n_heads, f.v_rows.shape[1] // sizes.n_heads
+    own = np.empty((len(f.v_rows), WIDTH), np.float32)
+    for panel in range(first, len(table), step):
+        at = panel * WIDTH
+        for h in range(H):
+            of_units = (h * of_head * W + at, W)
+            of_rows = (h * of_head, f.v_rows.shape[1], 1)
+            size = (len(own), WIDTH, of_head)
+            times(own, (0, WIDTH), f.v_rows, of_rows, f.behind_units, of_units, size)
+            for n in range(len(w.tokens)):
+                x, y = load(own, w.tokens[n] * WIDTH), load(own, (V + w.places[n]) * WIDTH)
+                store(table, ((panel * len(w.tokens) + n) * H + h) * WIDTH, plus(x, y))
+        for q in range(len(f.start)):
+            if at < sizes.hidden:
+                _start_hidden(w, f.start[q], base[panel, q], at)
+            else:
+                _start_logits(w, f.start[q], base[panel, q], at - sizes.hidden)
+
+
+@within_loops()
+def _start_hidden(w: Given, start: np.ndarray, out: np.ndarray, first: int) -> None:
+    """A panel of where the hidden layer starts; zero beyond its end."""
+    n = min(WIDTH, len(w.in_bias) - first)
+    out[n:] = 0
+    out[:n] = w.in_bias[first : first + n]
+    for c in range(len(start)):
+        for j in range(n):
+            out[j] += start[c] * w.w_in[c, first + j]
+
+
+@within_loops()
+def _start_logits(w: Given, start: np.ndarray, out: np.ndarray, first: int) -> None:
+    """A panel of where the logits start, likewise."""
+    n = min(WIDTH, len(w.unembedding) - first)
+    out[n:] = 0
+    for j in range(n):
+        total = np.float32(0)
+        for c in range(len(start)):
+            total += (start[c] + w.mlp_bias[c]) * w.unembedding[first + j, c]
+        out[j] = total
