@@ -2,8 +2,9 @@
 
 Pure: the queue, the machine and its free memory in, batches and reasons out. Runs of equal shape
 that start at the same step train in one program, whoever launched them. On a GPU they form one
-batch, as large as its memory allows, and batches of several shapes share a device; on the CPU
-they are spread over the free slots. The oldest run goes first.
+batch, as large as its memory allows, and batches of several shapes share a device. On the CPU they
+are spread over all its slots: those that are taken now get their share when they become free, so
+that no core is idle while another has a long batch before it. The oldest run goes first.
 """
 
 from collections.abc import Hashable, Iterable, Sequence
@@ -16,6 +17,8 @@ from engine.daemon.memory import Room
 MOST_RUNS = 64
 """Runs in one batch on the CPU, where a larger one is no faster and its first run later to end;
 also on a GPU that does not tell how much memory it has."""
+LEAST_RUNS = 4
+"""Fewer are not worth a worker's start, while others of their kind wait."""
 MOST_RUNS_ON_GPU = 1024
 """Past this a batch gains nothing more, and the worker's own work for each run is felt."""
 MOST_WORKERS_ON_GPU = 4
@@ -151,7 +154,9 @@ class _Planning:
     def _on_cpu(self, members: list[Waiting], largest: Waiting) -> list[Waiting]:
         """Spread the members over free slots; returns those that are left for want of memory."""
         slots = self._machine.free_cpu_slots(self._busy, largest.threads)
-        most = min(largest.most or MOST_RUNS, MOST_RUNS)
+        every = max(self._machine.free_cpu_slots((), largest.threads), slots)
+        share = max(-(-len(members) // every), LEAST_RUNS)
+        most = min(largest.most or MOST_RUNS, MOST_RUNS, share)
         left: list[Waiting] = []
         for part in _spread(members[: slots * most], slots):
             n = min(len(part), self._fitting(largest, None))

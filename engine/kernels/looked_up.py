@@ -16,7 +16,8 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from engine.kernels.compiled import compiled
+from engine.kernels.compiled import compiled, within_loops
+from engine.kernels.softmax import LANES, exponentiate
 from engine.kernels.threads import by_shares
 
 
@@ -74,15 +75,8 @@ def look_up(
     R, T, H = len(asked), rows.shape[1], products.shape[2]
     weights = products.new_empty(R, T * H)
     arrays = [x.numpy() for x in (products, rows, asked, hidden)]
-    by = products.numpy().dtype.type(scale)
-
-    def part(share: slice, _: int) -> None:
-        own = weights[share]
-        _look(*arrays, by, own.numpy(), share.start)
-        # torch takes many exponentials at once, a loop takes them one by one
-        _share(own.exp_().numpy(), H)
-
-    by_shares(part, len(asked))
+    out = weights.numpy()
+    by_shares(lambda share, _: _look(*arrays, scale, out, share.start, share.stop), R)
     return weights
 
 
@@ -116,32 +110,69 @@ def _look(
     scale: float,
     weights: np.ndarray,
     first: int,
+    last: int,
 ) -> None:
-    """How far each score lies below the largest that its head sees there, from `first` on."""
+    """Some results side by side, in float64: heads are too few to fill a vector."""
     (A, T), H = hidden.shape, products.shape[2]
-    for r in range(len(weights)):
-        b, a, q = (first + r) // A, (first + r) % A, asked[first + r]
+    x = np.zeros((T * H, LANES))
+    shifted = np.empty(x.size)
+    bits, of_head = shifted.view(np.int64), np.empty((H, LANES))
+    for start in range(first, last, LANES):
+        n = min(LANES, last - start)
+        for i in range(n):
+            r = start + i
+            b, a, q = r // A, r % A, asked[r]
+            for t in range(T):
+                if hidden[a, t]:
+                    for h in range(H):
+                        x[t * H + h, i] = -np.inf
+                else:
+                    row = rows[b, t]
+                    for h in range(H):
+                        x[t * H + h, i] = scale * products[q, row, h]
+        _relate(x, of_head, T)
+        exponentiate(x.reshape(x.size), 0.0, shifted, bits)
+        _share(x, of_head, T)
+        for i in range(n):
+            for k in range(T * H):
+                weights[start + i, k] = x[k, i]
+        for i in range(n):
+            a = (start + i) % A
+            for t in range(T):
+                if hidden[a, t]:
+                    weights[start + i, t * H : (t + 1) * H] = 0
+
+
+@within_loops()
+def _relate(x: np.ndarray, most: np.ndarray, T: int) -> None:
+    """Scores less the largest of their head's; a position sees itself at least."""
+    H = len(most)
+    for h in range(H):
+        for i in range(LANES):
+            most[h, i] = x[h, i]
+        for t in range(1, T):
+            for i in range(LANES):
+                most[h, i] = x[t * H + h, i] if x[t * H + h, i] > most[h, i] else most[h, i]
+        for t in range(T):
+            for i in range(LANES):
+                x[t * H + h, i] -= most[h, i]
+
+
+@within_loops()
+def _share(x: np.ndarray, total: np.ndarray, T: int) -> None:
+    H = len(total)
+    total[:] = 0
+    for t in range(T):
         for h in range(H):
-            most = -np.inf
-            for t in range(T):
-                score = -np.inf if hidden[a, t] else scale * products[q, rows[b, t], h]
-                weights[r, t * H + h] = score
-                if score > most:
-                    most = score
-            for t in range(T):
-                weights[r, t * H + h] -= most
-
-
-@compiled
-def _share(weights: np.ndarray, n_heads: int) -> None:
-    R, K = weights.shape
-    for r in range(R):
-        for h in range(n_heads):
-            total = weights[r, h]
-            for k in range(h + n_heads, K, n_heads):
-                total += weights[r, k]
-            for k in range(h, K, n_heads):
-                weights[r, k] /= total
+            for i in range(LANES):
+                total[h, i] += x[t * H + h, i]
+    for h in range(H):
+        for i in range(LANES):
+            total[h, i] = 1 / total[h, i]
+    for t in range(T):
+        for h in range(H):
+            for i in range(LANES):
+                x[t * H + h, i] *= total[h, i]
 
 
 @compiled
@@ -154,13 +185,17 @@ def _look_back(
     to_products: np.ndarray,
 ) -> None:
     (B, T), H, A = rows.shape, to_products.shape[2], len(asked) // len(rows)
-    for r in range(B * A):
-        b, q = r // A, asked[r]
-        for h in range(H):
-            along = scale * 0
+    along = np.empty(H, weights.dtype)
+    for b in range(B):
+        for r in range(b * A, (b + 1) * A):
+            q = asked[r]
+            along[:] = 0
             for t in range(T):
-                along += weights[r, t * H + h] * gradient[r, t * H + h]
+                for h in range(H):
+                    along[h] += weights[r, t * H + h] * gradient[r, t * H + h]
             for t in range(T):
-                to_products[q, rows[b, t], h] += (
-                    scale * weights[r, t * H + h] * (gradient[r, t * H + h] - along)
-                )
+                n = rows[b, t]
+                for h in range(H):
+                    to_products[q, n, h] += (
+                        scale * weights[r, t * H + h] * (gradient[r, t * H + h] - along[h])
+                    )

@@ -29,7 +29,7 @@ _HIGH, _LOW = 0.693147180369123816490, 1.90821492927058770002e-10
 _MAGIC = 1.5 * 2.0**52
 """Added to a number, it leaves the nearest integer in the lowest bits."""
 _BITS, _BIAS = np.int64(0x4338000000000000), np.int64(1023)
-_LANES = 16
+LANES = 16
 """Numbers of a row that are compared side by side; it is filled up to a multiple."""
 _IN_ORDER = {"contract", "nsz"}
 """Here no sum may be rearranged: that of a number and `_MAGIC` would be undone."""
@@ -65,27 +65,27 @@ def exponentials(x: Float64[Tensor, "R C"]) -> Float64[Tensor, "R C"]:
 
 @intrinsic
 def _largest(_: Any, x: Any, start: Any, n: Any) -> Any:
-    """The largest of `n` numbers, a multiple of `_LANES`, or any where a NaN is among them."""
-    kind = ir.VectorType(ir.DoubleType(), _LANES)
+    """The largest of `n` numbers, a multiple of `LANES`, or any where a NaN is among them."""
+    kind = ir.VectorType(ir.DoubleType(), LANES)
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         first = place(context, builder, signature, values)
         most = cgutils.alloca_once_value(builder, read(builder, first, kind))
-        step = values[2].type(_LANES)
+        step = values[2].type(LANES)
         with cgutils.for_range_slice(builder, step, values[2], step, inc=True) as (at, _):
             more, before = read(builder, builder.gep(first, [at]), kind), builder.load(most)
             builder.store(
                 builder.select(builder.fcmp_ordered(">", more, before), more, before), most
             )
         own = ir.FunctionType(kind.element, [kind])
-        reduce = declared(builder, f"llvm.vector.reduce.fmax.v{_LANES}f64", own)
+        reduce = declared(builder, f"llvm.vector.reduce.fmax.v{LANES}f64", own)
         return builder.call(reduce, [builder.load(most)])
 
     return types.float64(x, start, n), generate
 
 
 @within_loops(_IN_ORDER)
-def _exponentiate(x: np.ndarray, most: float, shifted: np.ndarray, bits: np.ndarray) -> None:
+def exponentiate(x: np.ndarray, most: float, shifted: np.ndarray, bits: np.ndarray) -> None:
     """Make exp(x − most) of x; `bits` is another view of `shifted`, which is room for as many."""
     for j in range(len(x)):
         below = x[j] - most
@@ -135,7 +135,7 @@ def _take(
 ) -> None:
     V = logits.shape[1]
     # whole vectors: what is left over would be taken one by one
-    shares = np.empty((n_classes + _LANES - 1) // _LANES * _LANES)
+    shares = np.empty((n_classes + LANES - 1) // LANES * LANES)
     shifted = np.empty_like(shares)
     bits = shifted.view(np.int64)
     for r in range(first, last):
@@ -149,7 +149,7 @@ def _take(
         for j in range(n_classes, len(shares)):
             shares[j] = -np.inf
         most, ahead = _largest(shares, 0, len(shares)), shares[target]
-        _exponentiate(shares, most, shifted, bits)
+        exponentiate(shares, most, shifted, bits)
         for j in range(n_classes, len(shares)):
             shares[j] = 0
         total = _sum(shares)
@@ -168,4 +168,4 @@ def _take_exponentials(x: np.ndarray) -> None:
     shifted = np.empty(x.shape[1])
     bits = shifted.view(np.int64)
     for r in range(len(x)):
-        _exponentiate(x[r], 0.0, shifted, bits)
+        exponentiate(x[r], 0.0, shifted, bits)
