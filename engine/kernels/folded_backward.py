@@ -8,35 +8,38 @@ import numpy as np
 from engine.kernels.compiled import compiled, within_loops
 from engine.kernels.folded_rooms import Backward, Forward, Given, Sizes
 from engine.kernels.matrices import (
+    ONE,
+    add,
     by_column,
-    by_column_turned,
     by_row,
-    clear,
     plus_times,
     times,
+    write_columns,
+    write_columns_turned,
+    write_rows,
 )
 from engine.kernels.panels import WIDTH, load, plus, store
 from engine.kernels.products import TILE_ROWS
 
 
-@compiled
 def lay_out_back(w: Given, f: Forward, b: Backward, sizes: Sizes, to_through: np.ndarray) -> None:
     """The factors' layouts; `to_through` comes transposed."""
-    C, S, paired = len(w.out), len(f.x), sizes.paired
-    clear(b.behind_turned, len(b.behind_turned), C)
-    by_column_turned(f.behind[:C], b.behind_turned, 0, 0, paired)
-    by_column(f.v[:S, :C], b.v_columns, 0, 0, paired)
-    by_column(w.out, b.out_columns, 0, 0, paired)
-    b.joined_turned[:] = 0
-    by_column_turned(w.w_in, b.joined_turned, 0, 0, paired)
-    by_column(w.unembedding, b.joined_turned, sizes.hidden >> paired, 0, paired)
-    clear(b.w_v_turned, len(b.w_v_turned), C)
-    by_column_turned(w.qkv[:, 2 * C :], b.w_v_turned, 0, 0, paired)
-    clear(b.w_out_columns, len(b.w_out_columns), C)
-    by_column(w.w_out, b.w_out_columns, 0, 0, paired)
-    by_column(f.x, b.x_columns, 0, 0, paired)
-    by_row(to_through, b.through_rows, 0, paired)
-    by_column(to_through, b.through_columns, 0, 0, paired)
+    (V, C), F, S, paired = w.unembedding.shape, w.w_in.shape[1], len(f.x), sizes.paired
+    for units in (b.behind_turned, b.joined_turned, b.w_v_turned, b.w_out_columns, b.to_v_columns):
+        units[:, C:] = 0
+    logits = sizes.hidden >> paired
+    b.joined_turned[(F + paired) >> paired : logits] = 0
+    b.joined_turned[logits + ((V + paired) >> paired) :] = 0
+    write_columns_turned(f.behind[:C], b.behind_turned, 0, 0)
+    write_columns_turned(w.w_in, b.joined_turned, 0, 0)
+    write_columns_turned(w.qkv[:, 2 * C :], b.w_v_turned, 0, 0)
+    write_columns(f.v[:S, :C], b.v_columns, 0, 0)
+    write_columns(w.out, b.out_columns, 0, 0)
+    write_columns(w.unembedding, b.joined_turned, logits, 0)
+    write_columns(w.w_out, b.w_out_columns, 0, 0)
+    write_columns(f.x, b.x_columns, 0, 0)
+    write_columns(to_through, b.through_columns, 0, 0)
+    write_rows(to_through, b.through_rows, 0)
 
 
 @compiled
@@ -59,8 +62,8 @@ def fold(
             slot = first if paired else panel * H + h
             _add_parts(w, to_table, b.folded, slot, panel, h)
             if paired:
-                by_row(b.folded[slot, :S], b.to_table_rows[panel * H + h], 0, 1)
-                by_column(b.folded[slot, :S], b.to_table_columns[slot], 0, 0, 1)
+                by_row(b.folded[slot, :S], b.to_table_rows[panel * H + h], 0)
+                by_column(b.folded[slot, :S], b.to_table_columns[slot], 0, 0)
             # its last tile may write over the next head's rows, which come after it
             of_v, size = (h * D, 1, C), (D, WIDTH, units)
             of_head, of_slot = (
@@ -70,8 +73,8 @@ def fold(
             times(b.to_behind, of_head, b.v_columns, of_v, b.to_table_columns, of_slot, size)
         if paired:
             behind = b.to_behind[:C, at : at + WIDTH]
-            by_row(behind, b.to_behind_rows, at >> 1, 1)
-            by_column(behind, b.to_behind_columns, 0, at, 1)
+            by_row(behind, b.to_behind_rows, at >> 1)
+            by_column(behind, b.to_behind_columns, 0, at)
         size = (len(b.to_joined), WIDTH, len(b.out_columns))
         of_out = (0, 1, C)
         times(b.to_joined, (at, W), b.out_columns, of_out, b.to_behind_columns, (at, W), size)
@@ -168,7 +171,7 @@ def relate_back(
     to_base: np.ndarray,
 ) -> None:
     """What reaches the weights, and the values, through the reference and the queries."""
-    V, C, S = len(w.embedding), len(w.out), len(f.x)
+    V, C = len(w.embedding), len(w.out)
     to_start = np.zeros((len(f.start), C), np.float32)
     of_logits = np.zeros(V, np.float32)
     for of in (to.qkv_bias, to.in_bias, to.mlp_bias, to.out_bias):
@@ -177,21 +180,18 @@ def relate_back(
     b.of_x[:] = 0
     for q in range(len(f.start)):
         _start_back(w, to, sizes, to_base, to_start[q], of_logits, q)
-        to.out_bias[:] += to_start[q]
+        add(to_start[q], ONE, to.out_bias)
     for v in range(V):
+        add(w.unembedding[v], of_logits[v], to.mlp_bias)
         for c in range(C):
-            to.mlp_bias[c] += of_logits[v] * w.unembedding[v, c]
             beside = b.to_joined[c, sizes.hidden + v]
             b.to_unembedding[v, c] += beside + of_logits[v] * w.mlp_bias[c]
     _reference_back(w, f, b, to, sizes)
-    by_row(b.to_v[:S, :C], b.to_v_rows, 0, sizes.paired)
-    clear(b.to_v_columns, len(b.to_v_columns), C)
-    by_column(b.to_v[:S, :C], b.to_v_columns, 0, 0, sizes.paired)
     for q in range(len(f.start)):
         n = w.queries[q]
         token, place = w.tokens[n], V + w.places[n]
         to_asked = _products_back(w, f, b, to, sizes, to_products, q)
-        to.qkv_bias[:C] += to_asked
+        add(to_asked, ONE, to.qkv_bias)
         for c in range(C):
             x, total = f.x[token, c] + f.x[place, c], to_start[q, c]
             for i in range(C):
@@ -215,7 +215,7 @@ def _start_back(
     (V, C), F = w.unembedding.shape, len(w.in_bias)
     for at in range(0, F, WIDTH):
         own = to_base[at // WIDTH, q, : min(WIDTH, F - at)]
-        to.in_bias[at : at + len(own)] += own
+        add(own, ONE, to.in_bias[at:])
         for c in range(C):
             total = np.float32(0)
             for j in range(len(own)):
@@ -224,8 +224,7 @@ def _start_back(
     for v in range(V):
         g = to_base[(sizes.hidden + v) // WIDTH, q, v % WIDTH]
         of_logits[v] += g
-        for c in range(C):
-            to_start[c] += g * w.unembedding[v, c]
+        add(w.unembedding[v], g, to_start)
 
 
 @within_loops()
@@ -234,11 +233,9 @@ def _reference_back(w: Given, f: Forward, b: Backward, to: Given, sizes: Sizes) 
     V, C, S = len(w.embedding), len(w.out), len(f.x)
     of_tokens, of_places = np.zeros(C, np.float32), np.zeros(C, np.float32)
     for s in range(S):
-        of_parts = of_tokens if s < V else of_places
-        for c in range(C):
-            of_parts[c] += b.to_v[s, c]
+        add(b.to_v[s, :C], ONE, of_tokens if s < V else of_places)
     if sizes.reference < 0:
-        to.qkv_bias[2 * C :] = of_places
+        add(of_places, ONE, to.qkv_bias[2 * C :])
         return
     token, place = w.tokens[sizes.reference], V + w.places[sizes.reference]
     for i in range(C):
@@ -275,9 +272,8 @@ def _products_back(
             always += g
         to_along[:] = 0
         for s in range(S):
-            for c in range(C):
-                to_along[c] += own[s] * f.x[s, c]
-                b.of_x[s, c] += own[s] * f.along[q * H + h, c]
+            add(f.x[s], own[s], to_along)
+            add(f.along[q * H + h], own[s], b.of_x[s])
         for i in range(h * D, (h + 1) * D):
             to_asked[i] = always * w.qkv_bias[C + i]
             to.qkv_bias[C + i] += always * f.asked[q, i]
@@ -304,7 +300,6 @@ def finish(b: Backward, first: int, step: int) -> None:
             times(b.to_x, of_c, b.to_v_rows, of_rows, b.w_v_turned, (0, width), size)
 
 
-@compiled
 def write(w: Given, b: Backward, to: Given) -> None:
     """The gradients that are left, as the weights lie."""
     (V, C), F = w.unembedding.shape, w.w_in.shape[1]
@@ -313,8 +308,12 @@ def write(w: Given, b: Backward, to: Given) -> None:
     to.w_in[:] = b.to_joined[:C, :F]
     to.w_out[:] = b.to_w_out[:F, :C]
     to.unembedding[:] = b.to_unembedding[:V, :C]
-    for c in range(C):
-        for v in range(V):
-            to.embedding[v, c] = b.to_x[v, c] + b.of_x[v, c]
-        for t in range(len(to.positions)):
-            to.positions[t, c] = b.to_x[V + t, c] + b.of_x[V + t, c]
+    np.add(b.to_x[:V, :C], b.of_x[:V], out=to.embedding)
+    np.add(b.to_x[V : len(b.of_x), :C], b.of_x[V:], out=to.positions)
+
+
+def lay_out_values(b: Backward) -> None:
+    """The layouts of the values' gradients."""
+    S, C = b.of_x.shape
+    write_rows(b.to_v[:S, :C], b.to_v_rows, 0)
+    write_columns(b.to_v[:S, :C], b.to_v_columns, 0, 0)

@@ -7,24 +7,35 @@ import numpy as np
 
 from engine.kernels.compiled import compiled, within_loops
 from engine.kernels.folded_rooms import Forward, Given, Sizes
-from engine.kernels.matrices import by_column, by_column_turned, by_row, clear, times
+from engine.kernels.matrices import (
+    ONE,
+    add,
+    by_column,
+    by_row,
+    times,
+    write_columns,
+    write_columns_turned,
+    write_rows,
+)
 from engine.kernels.panels import WIDTH, load, plus, store
 
 
-@compiled
 def lay_out(w: Given, f: Forward, sizes: Sizes) -> None:
     """The parts, and the factors' layouts."""
-    (V, C), paired = w.unembedding.shape, sizes.paired
+    (V, C), F = w.unembedding.shape, w.w_in.shape[1]
     f.x[:V] = w.embedding
     f.x[V:] = w.positions
-    by_row(f.x, f.x_rows, 0, paired)
-    by_row(w.out, f.out_rows, 0, paired)
-    by_row(w.w_out, f.w_out_rows, 0, paired)
-    clear(f.w_v, len(f.w_v), C)
-    by_column(w.qkv[:, 2 * C :], f.w_v, 0, 0, paired)
-    f.joined[:] = 0
-    by_column(w.w_in, f.joined, 0, 0, paired)
-    by_column_turned(w.unembedding, f.joined, 0, sizes.hidden, paired)
+    for x, units in ((f.x, f.x_rows), (w.out, f.out_rows), (w.w_out, f.w_out_rows)):
+        write_rows(x, units, 0)
+    for units, start in (
+        (f.w_v, C),
+        (f.joined[:, : sizes.hidden], F),
+        (f.joined, sizes.hidden + V),
+    ):
+        units[:, start:] = 0
+    write_columns(w.qkv[:, 2 * C :], f.w_v, 0, 0)
+    write_columns(w.w_in, f.joined, 0, 0)
+    write_columns_turned(w.unembedding, f.joined, 0, sizes.hidden)
 
 
 @compiled
@@ -34,38 +45,38 @@ def relate(w: Given, f: Forward, sizes: Sizes, products: np.ndarray) -> None:
     _relate_values(w, f, sizes)
     D, of_head = sizes.d_head, f.v_rows.shape[1] // sizes.n_heads
     for h in range(sizes.n_heads):
-        by_row(f.v[:S, h * D : (h + 1) * D], f.v_rows, h * of_head, sizes.paired)
+        by_row(f.v[:S, h * D : (h + 1) * D], f.v_rows, h * of_head)
     for q in range(len(w.queries)):
         n = w.queries[q]
         start, asked = f.start[q], f.asked[q]
-        start[:] = f.x[w.tokens[n]] + f.x[V + w.places[n]]
-        asked[:] = w.qkv_bias[:C]
+        start[:] = asked[:] = 0
+        add(f.x[w.tokens[n]], ONE, start)
+        add(f.x[V + w.places[n]], ONE, start)
+        add(w.qkv_bias[:C], ONE, asked)
         for c in range(C):
-            for i in range(C):
-                asked[i] += start[c] * w.qkv[c, i]
+            add(w.qkv[c, :C], start[c], asked)
         _multiply_rows(w, f, sizes, products, q)
-        start += w.out_bias
+        add(w.out_bias, ONE, start)
         for i in range(C):
-            for c in range(C):
-                start[c] += f.given[i] * w.out[i, c]
+            add(w.out[i], f.given[i], start)
 
 
 @within_loops()
 def _relate_values(w: Given, f: Forward, sizes: Sizes) -> None:
     V, C, S = len(w.embedding), len(w.out), len(f.x)
     value = w.qkv_bias[2 * C :]
+    f.given[:] = 0
     if sizes.reference < 0:
-        f.given[:] = 0
         for s in range(V, S):
-            f.v[s, :C] += value
+            add(value, ONE, f.v[s])
         return
-    of_token = f.v[w.tokens[sizes.reference], :C].copy()
-    of_place = f.v[V + w.places[sizes.reference], :C].copy()
-    f.given[:] = of_token + of_place + value
-    for s in range(V):
-        f.v[s, :C] -= of_token
-    for s in range(V, S):
-        f.v[s, :C] -= of_place
+    of_token, of_place = np.zeros(C, np.float32), np.zeros(C, np.float32)
+    add(f.v[w.tokens[sizes.reference], :C], ONE, of_token)
+    add(f.v[V + w.places[sizes.reference], :C], ONE, of_place)
+    for of_part in (of_token, of_place, value):
+        add(of_part, ONE, f.given)
+    for s in range(S):
+        add(of_token if s < V else of_place, -ONE, f.v[s])
 
 
 @within_loops()
@@ -124,7 +135,7 @@ def _pair_heads(behind: np.ndarray, units: np.ndarray, sizes: Sizes, column: int
     D, of_head = sizes.d_head, len(units) // sizes.n_heads
     for h in range(sizes.n_heads):
         own = behind[h * D : (h + 1) * D, column : column + WIDTH]
-        by_column(own, units, h * of_head, column, 1)
+        by_column(own, units, h * of_head, column)
 
 
 @compiled
@@ -162,18 +173,17 @@ def write_tables(
 def _start_hidden(w: Given, start: np.ndarray, out: np.ndarray, first: int) -> None:
     """A panel of where the hidden layer starts; zero beyond its end."""
     n = min(WIDTH, len(w.in_bias) - first)
-    out[n:] = 0
-    out[:n] = w.in_bias[first : first + n]
+    out[:] = 0
+    add(w.in_bias[first : first + n], ONE, out)
     for c in range(len(start)):
-        for j in range(n):
-            out[j] += start[c] * w.w_in[c, first + j]
+        add(w.w_in[c, first : first + n], start[c], out)
 
 
 @within_loops()
 def _start_logits(w: Given, start: np.ndarray, out: np.ndarray, first: int) -> None:
     """A panel of where the logits start, likewise."""
     n = min(WIDTH, len(w.unembedding) - first)
-    out[n:] = 0
+    out[:] = 0
     for j in range(n):
         total = np.float32(0)
         for c in range(len(start)):

@@ -103,6 +103,7 @@ def gradients_of(
     )
     in_turns(lambda first, step: folded_backward.go_back(room, sizes, first, step))
     folded_backward.relate_back(given, own, room, to, sizes, arrays[0], arrays[2])
+    folded_backward.lay_out_values(room)
     in_turns(lambda first, step: folded_backward.finish(room, first, step))
     folded_backward.write(given, room, to)
     return Weights(*(torch.from_numpy(x) for x in to[:N_WEIGHTS]))

@@ -12,7 +12,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from engine.kernels.compiled import compiled, within_loops
-from engine.kernels.matrices import by_column, by_column_turned, clear, half, whole
+from engine.kernels.matrices import half, whole, write_columns, write_columns_turned
 from engine.kernels.panels import WIDTH
 from engine.kernels.products import TILE_ROWS
 
@@ -32,7 +32,10 @@ def as_units(
     """
     paired = int(dtype == torch.bfloat16)
     out = torch.empty(rows >> paired, columns, dtype=torch.uint32 if paired else dtype)
-    (_write_turned if turned else _write)(x.numpy(), out.numpy(), paired)
+    own, used = (x.T if turned else x).shape
+    out[(own + paired) >> paired :] = 0
+    out[:, used:] = 0
+    (write_columns_turned if turned else write_columns)(x.numpy(), out.numpy(), 0, 0)
     return out
 
 
@@ -85,15 +88,3 @@ def _fill_and_round(
             halves[2 * u, v] = low
             halves[2 * u + 1, v] = high
             pairs[u, v] = low | (high << np.uint32(16))
-
-
-@compiled
-def _write(x: np.ndarray, out: np.ndarray, paired: int) -> None:
-    clear(out, (len(x) + paired) >> paired, x.shape[1])
-    by_column(x, out, 0, 0, paired)
-
-
-@compiled
-def _write_turned(x: np.ndarray, out: np.ndarray, paired: int) -> None:
-    clear(out, (x.shape[1] + paired) >> paired, len(x))
-    by_column_turned(x, out, 0, 0, paired)

@@ -115,32 +115,22 @@ def _look(
     """Some results side by side, in float64: heads are too few to fill a vector."""
     (A, T), H = hidden.shape, products.shape[2]
     x = np.zeros((T * H, LANES))
-    shifted = np.empty(x.size)
-    bits, of_head = shifted.view(np.int64), np.empty((H, LANES))
+    of_head = np.empty((H, LANES))
     for start in range(first, last, LANES):
         n = min(LANES, last - start)
         for i in range(n):
-            r = start + i
-            b, a, q = r // A, r % A, asked[r]
+            b, a, q = (start + i) // A, (start + i) % A, asked[start + i]
             for t in range(T):
-                if hidden[a, t]:
-                    for h in range(H):
-                        x[t * H + h, i] = -np.inf
-                else:
-                    row = rows[b, t]
-                    for h in range(H):
-                        x[t * H + h, i] = scale * products[q, row, h]
+                for h in range(H):
+                    score = scale * products[q, rows[b, t], h]
+                    x[t * H + h, i] = -np.inf if hidden[a, t] else score
         _relate(x, of_head, T)
-        exponentiate(x.reshape(x.size), 0.0, shifted, bits)
+        exponentiate(x, 0, x.size, 0.0)
         _share(x, of_head, T)
         for i in range(n):
             for k in range(T * H):
-                weights[start + i, k] = x[k, i]
-        for i in range(n):
-            a = (start + i) % A
-            for t in range(T):
-                if hidden[a, t]:
-                    weights[start + i, t * H : (t + 1) * H] = 0
+                is_hidden = hidden[(start + i) % A, k // H]
+                weights[start + i, k] = 0 if is_hidden else x[k, i]
 
 
 @within_loops()

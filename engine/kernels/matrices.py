@@ -10,7 +10,7 @@ Room for a matrix has whole tiles of rows or whole panels of columns, so that no
 look where it ends; what it holds beyond is zero. Room that a tile may read a few units past the
 end of has `SLACK` behind it.
 
-Everything but `n_units` and `whole` is for compiled loops alone.
+What is not said to be called from outside is for compiled loops alone.
 """
 
 from typing import Any
@@ -18,10 +18,11 @@ from typing import Any
 import numpy as np
 from numba import types
 
-from engine.kernels.compiled import within_loops
+from engine.kernels.compiled import compiled, within_loops
 from engine.kernels.panels import INT, WIDTH, intrinsic
 from engine.kernels.products import TILE_ROWS, add_product, product
 
+ONE = np.float32(1)
 SLACK = TILE_ROWS
 """Units past the end of a transposed first factor that its last tile reads."""
 
@@ -46,6 +47,17 @@ def _bits(_: Any, x: Any) -> Any:  # noqa: ARG001
     return types.uint32(types.float32), generate
 
 
+@intrinsic
+def _holds_pairs(_: Any, units: Any) -> Any:
+    """Whether units are pairs: known before the loop is compiled, which then has one way."""
+    are_pairs = units.dtype == types.uint32
+
+    def generate(context: Any, _: Any, __: Any, ___: Any) -> Any:
+        return context.get_constant(types.boolean, are_pairs)
+
+    return types.boolean(units), generate
+
+
 @within_loops()
 def half(bits: Any) -> Any:
     """The bits of bfloat16, to the nearest, of two to the even one, from those of float32."""
@@ -59,28 +71,30 @@ def _pair(low: Any, high: Any) -> Any:
 
 
 @within_loops()
-def by_row(x: np.ndarray, out: np.ndarray, column: int, paired: int) -> None:
+def by_row(x: np.ndarray, out: np.ndarray, column: int) -> None:
     """Units side by side, those of row i from out[i, column] on; rows past the last are zero."""
     n, K = x.shape
-    for i in range(n):
-        if paired:
+    units = (K + 1) // 2 if _holds_pairs(out) else K
+    if _holds_pairs(out):
+        for i in range(n):
             for u in range(K // 2):
                 out[i, column + u] = _pair(x[i, 2 * u], x[i, 2 * u + 1])
             if K % 2:
                 out[i, column + K // 2] = _pair(x[i, K - 1], np.float32(0))
-        else:
+    else:
+        for i in range(n):
             for k in range(K):
                 out[i, column + k] = x[i, k]
     for i in range(n, len(out)):
-        for u in range((K + paired) >> paired):
+        for u in range(units):
             out[i, column + u] = 0
 
 
 @within_loops()
-def by_column(x: np.ndarray, out: np.ndarray, row: int, column: int, paired: int) -> None:
+def by_column(x: np.ndarray, out: np.ndarray, row: int, column: int) -> None:
     """Units one below the other, of column j from out[row, column + j] on."""
     K, J = x.shape
-    if paired:
+    if _holds_pairs(out):
         for u in range(K // 2):
             for j in range(J):
                 out[row + u, column + j] = _pair(x[2 * u, j], x[2 * u + 1, j])
@@ -94,12 +108,12 @@ def by_column(x: np.ndarray, out: np.ndarray, row: int, column: int, paired: int
 
 
 @within_loops()
-def by_column_turned(x: np.ndarray, out: np.ndarray, row: int, column: int, paired: int) -> None:
+def by_column_turned(x: np.ndarray, out: np.ndarray, row: int, column: int) -> None:
     """What `by_column` writes of the transposed: x is read along its rows, some at a time."""
     n_columns, n = x.shape
     for start in range(0, n_columns, WIDTH // 4):
         stop = min(start + WIDTH // 4, n_columns)
-        if paired:
+        if _holds_pairs(out):
             for u in range(n // 2):
                 for j in range(start, stop):
                     out[row + u, column + j] = _pair(x[j, 2 * u], x[j, 2 * u + 1])
@@ -112,12 +126,32 @@ def by_column_turned(x: np.ndarray, out: np.ndarray, row: int, column: int, pair
                     out[row + k, column + j] = x[j, k]
 
 
+# The same to be called from outside: a layout of its own in every loop would be compiled anew
+
+
+@compiled
+def write_rows(x: np.ndarray, out: np.ndarray, column: int) -> None:
+    """`by_row`."""
+    by_row(x, out, column)
+
+
+@compiled
+def write_columns(x: np.ndarray, out: np.ndarray, row: int, column: int) -> None:
+    """`by_column`."""
+    by_column(x, out, row, column)
+
+
+@compiled
+def write_columns_turned(x: np.ndarray, out: np.ndarray, row: int, column: int) -> None:
+    """`by_column_turned`."""
+    by_column_turned(x, out, row, column)
+
+
 @within_loops()
-def clear(out: np.ndarray, row: int, column: int) -> None:
-    """Zeros from a row on, and in all rows from a column on."""
-    for i in range(len(out)):
-        for j in range(0 if i >= row else column, out.shape[1]):
-            out[i, j] = 0
+def add(x: np.ndarray, scale: float, out: np.ndarray) -> None:
+    """Add scale · x to a vector as long as x at least."""
+    for j in range(len(x)):
+        out[j] += scale * x[j]
 
 
 @within_loops()

@@ -195,7 +195,8 @@ def spread(builder: Any, x: Any, kind: Any) -> Any:
 def multiply_add(builder: Any, x: Any, y: Any, z: Any) -> Any:
     """X · y + z, rounded once."""
     kind = ir.FunctionType(x.type, [x.type] * 3)
-    return builder.call(declared(builder, f"llvm.fma.v{x.type.count}f32", kind), [x, y, z])
+    name = f"llvm.fma.v{x.type.count}{'f32' if x.type.element == FLOAT else 'f64'}"
+    return builder.call(declared(builder, name, kind), [x, y, z])
 
 
 def declared(builder: Any, name: str, kind: Any) -> Any:

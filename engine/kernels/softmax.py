@@ -8,6 +8,7 @@ the library's, it is computed in vector lanes beside what comes before and after
 Shapes: ``R`` rows of logits, ``V`` vocabulary, ``C`` classes.
 """
 
+from math import factorial
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,15 @@ from torch import Tensor
 
 from data.task import IGNORED
 from engine.kernels.compiled import compiled, within_loops
-from engine.kernels.panels import declared, intrinsic, place, read
+from engine.kernels.panels import (
+    declared,
+    intrinsic,
+    multiply_add,
+    place,
+    read,
+    spread,
+    write,
+)
 from engine.kernels.threads import by_shares
 
 _LEAST = -707.0
@@ -28,11 +37,12 @@ _HIGH, _LOW = 0.693147180369123816490, 1.90821492927058770002e-10
 """ln 2 in two parts, of which the first has zeros at its end, so that n times it is exact."""
 _MAGIC = 1.5 * 2.0**52
 """Added to a number, it leaves the nearest integer in the lowest bits."""
-_BITS, _BIAS = np.int64(0x4338000000000000), np.int64(1023)
+_BIAS = 1023 - 0x4338000000000000
+"""Added to the bits of n + `_MAGIC`, it leaves those of the exponent of 2ⁿ."""
+_TERMS = [1 / factorial(k) for k in range(13, -1, -1)]
 LANES = 16
 """Numbers of a row that are compared side by side; it is filled up to a multiple."""
-_IN_ORDER = {"contract", "nsz"}
-"""Here no sum may be rearranged: that of a number and `_MAGIC` would be undone."""
+_NUMBERS = ir.VectorType(ir.DoubleType(), LANES)
 
 
 def cross_entropy(
@@ -47,13 +57,13 @@ def cross_entropy(
 
     None is where `gradient` has no rows. A row whose target is `IGNORED` counts for nothing.
     """
-    losses = np.zeros(len(logits))
-    arrays = logits.numpy(), targets.numpy(), gradient.numpy(), losses
+    totals, ahead = np.ones(len(logits)), np.zeros(len(logits))
+    arrays = logits.numpy(), targets.numpy(), gradient.numpy(), totals, ahead
     by_shares(
         lambda share, _: _take(*arrays, n_classes, scale, IGNORED, share.start, share.stop),
         len(logits),
     )
-    return float(losses.sum()) * scale
+    return float((np.log(totals) - ahead).sum()) * scale
 
 
 def exponentials(x: Float64[Tensor, "R C"]) -> Float64[Tensor, "R C"]:
@@ -66,51 +76,59 @@ def exponentials(x: Float64[Tensor, "R C"]) -> Float64[Tensor, "R C"]:
 @intrinsic
 def _largest(_: Any, x: Any, start: Any, n: Any) -> Any:
     """The largest of `n` numbers, a multiple of `LANES`, or any where a NaN is among them."""
-    kind = ir.VectorType(ir.DoubleType(), LANES)
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         first = place(context, builder, signature, values)
-        most = cgutils.alloca_once_value(builder, read(builder, first, kind))
+        most = cgutils.alloca_once_value(builder, read(builder, first, _NUMBERS))
         step = values[2].type(LANES)
         with cgutils.for_range_slice(builder, step, values[2], step, inc=True) as (at, _):
-            more, before = read(builder, builder.gep(first, [at]), kind), builder.load(most)
+            more, before = read(builder, builder.gep(first, [at]), _NUMBERS), builder.load(most)
             builder.store(
                 builder.select(builder.fcmp_ordered(">", more, before), more, before), most
             )
-        own = ir.FunctionType(kind.element, [kind])
+        own = ir.FunctionType(_NUMBERS.element, [_NUMBERS])
         reduce = declared(builder, f"llvm.vector.reduce.fmax.v{LANES}f64", own)
         return builder.call(reduce, [builder.load(most)])
 
     return types.float64(x, start, n), generate
 
 
-@within_loops(_IN_ORDER)
-def exponentiate(x: np.ndarray, most: float, shifted: np.ndarray, bits: np.ndarray) -> None:
-    """Make exp(x − most) of x; `bits` is another view of `shifted`, which is room for as many."""
-    for j in range(len(x)):
-        below = x[j] - most
-        below = _LEAST if below < _LEAST else below
-        by = below * _PER_LN_2 + _MAGIC
-        n = by - _MAGIC
-        t = (below - n * _HIGH) - n * _LOW
-        y = 1 / 6227020800 * t + 1 / 479001600
-        y = y * t + 1 / 39916800
-        y = y * t + 1 / 3628800
-        y = y * t + 1 / 362880
-        y = y * t + 1 / 40320
-        y = y * t + 1 / 5040
-        y = y * t + 1 / 720
-        y = y * t + 1 / 120
-        y = y * t + 1 / 24
-        y = y * t + 1 / 6
-        y = y * t + 1 / 2
-        y = y * t + 1
-        x[j] = y * t + 1
-        shifted[j] = by
-    for j in range(len(x)):
-        bits[j] = (bits[j] - _BITS + _BIAS) << 52
-    for j in range(len(x)):
-        x[j] *= shifted[j]
+@intrinsic
+def exponentiate(_: Any, x: Any, start: Any, n: Any, most: Any) -> Any:  # noqa: ARG001
+    """Make exp(x − most) of `n` numbers, a multiple of `LANES`, none of them above `most`."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        first = place(context, builder, signature, values)
+        largest = spread(builder, values[3], _NUMBERS)
+        step = values[2].type(LANES)
+        with cgutils.for_range_slice(builder, step.type(0), values[2], step, inc=True) as (at, _):
+            where = builder.gep(first, [at])
+            below = builder.fsub(read(builder, where, _NUMBERS), largest)
+            write(builder, _exponential(builder, below), where)
+        return context.get_dummy_value()
+
+    return types.void(x, start, n, types.float64), generate
+
+
+def _exponential(builder: Any, x: Any) -> Any:
+    """Of numbers that are at most 0; a NaN stays one."""
+    least = _all(_LEAST)
+    x = builder.select(builder.fcmp_ordered("<", x, least), least, x)
+    by = multiply_add(builder, x, _all(_PER_LN_2), _all(_MAGIC))
+    n = builder.fsub(by, _all(_MAGIC))
+    t = multiply_add(builder, n, _all(-_HIGH), x)
+    t = multiply_add(builder, n, _all(-_LOW), t)
+    y = _all(_TERMS[0])
+    for term in _TERMS[1:]:
+        y = multiply_add(builder, y, t, _all(term))
+    integers = ir.VectorType(ir.IntType(64), LANES)
+    exponent = builder.add(builder.bitcast(by, integers), ir.Constant(integers, [_BIAS] * LANES))
+    power = builder.shl(exponent, ir.Constant(integers, [52] * LANES))
+    return builder.fmul(y, builder.bitcast(power, _NUMBERS))
+
+
+def _all(x: float) -> Any:
+    return ir.Constant(_NUMBERS, [x] * LANES)
 
 
 @within_loops()
@@ -126,7 +144,8 @@ def _take(
     logits: np.ndarray,
     targets: np.ndarray,
     gradient: np.ndarray,
-    losses: np.ndarray,
+    totals: np.ndarray,
+    ahead: np.ndarray,
     n_classes: int,
     scale: float,
     ignored: int,
@@ -136,8 +155,6 @@ def _take(
     V = logits.shape[1]
     # whole vectors: what is left over would be taken one by one
     shares = np.empty((n_classes + LANES - 1) // LANES * LANES)
-    shifted = np.empty_like(shares)
-    bits = shifted.view(np.int64)
     for r in range(first, last):
         target = targets[r]
         if target == ignored:
@@ -148,12 +165,12 @@ def _take(
             shares[j] = logits[r, j]
         for j in range(n_classes, len(shares)):
             shares[j] = -np.inf
-        most, ahead = _largest(shares, 0, len(shares)), shares[target]
-        exponentiate(shares, most, shifted, bits)
+        most, own = _largest(shares, 0, len(shares)), shares[target]
+        exponentiate(shares, 0, len(shares), most)
         for j in range(n_classes, len(shares)):
             shares[j] = 0
         total = _sum(shares)
-        losses[r] = np.log(total) - (ahead - most)
+        totals[r], ahead[r] = total, own - most
         if len(gradient):
             by = scale / total
             for j in range(n_classes):
@@ -165,7 +182,8 @@ def _take(
 
 @compiled
 def _take_exponentials(x: np.ndarray) -> None:
-    shifted = np.empty(x.shape[1])
-    bits = shifted.view(np.int64)
+    own = np.zeros((x.shape[1] + LANES - 1) // LANES * LANES)
     for r in range(len(x)):
-        exponentiate(x[r], 0.0, shifted, bits)
+        own[: x.shape[1]] = x[r]
+        exponentiate(own, 0, len(own), 0.0)
+        x[r] = own[: x.shape[1]]

@@ -41,6 +41,14 @@ def test_runs_of_one_shape_are_spread_over_the_free_cpu_slots():
     assert planned.waits == {}
 
 
+def test_a_busy_slot_gets_its_share_of_the_runs_when_it_becomes_free():
+    busy = [Busy("cpu", 1)]
+    assert started(plan(seeds(*range(10)), busy, CPU, LARGE)) == [((0, 1, 2, 3, 4), None)]
+    # fewer than four are not worth a start of their own
+    assert started(plan(seeds(*range(6)), busy, CPU, LARGE)) == [((0, 1, 2, 3), None)]
+    assert started(plan(seeds(1, 2, 3), busy, CPU, LARGE)) == [((1, 2, 3), None)]
+
+
 def test_a_start_says_what_it_is_expected_to_take():
     (start,) = plan(seeds(1, 2, device="cuda"), [], GPUS, LARGE).starts
     assert start == Start((1, 2), "cuda", 1, gpu=0, n_bytes=SMALL.of_device(2))

@@ -8,14 +8,13 @@ from torch import Tensor
 from engine.kernels.compiled import compiled
 from engine.kernels.matrices import (
     SLACK,
-    by_column,
-    by_column_turned,
-    by_row,
-    clear,
     n_units,
     plus_times,
     times,
     whole,
+    write_columns,
+    write_columns_turned,
+    write_rows,
 )
 from engine.kernels.panels import WIDTH
 from engine.kernels.products import TILE_ROWS
@@ -24,16 +23,10 @@ SIZES = [(1, 1, 1), (6, 64, 2), (7, 65, 3), (13, 130, 33)]
 """Rows, columns and what is summed over."""
 
 
-@compiled
-def _lay_out(x, rows, columns, turned, row, column, paired):
-    by_row(x, rows, column, paired)
-    by_column(x, columns, row, column, paired)
-    by_column_turned(x, turned, row, column, paired)
-
-
-@compiled
-def _clear(out, row, column):
-    clear(out, row, column)
+def _lay_out(x, rows, columns, turned, row, column):
+    write_rows(x, rows, column)
+    write_columns(x, columns, row, column)
+    write_columns_turned(x, turned, row, column)
 
 
 @compiled
@@ -64,8 +57,8 @@ def _laid_out(x: Tensor, width: int, paired: int) -> tuple[Tensor, Tensor, Tenso
     rows = _room(whole(n, TILE_ROWS), n_units(k, paired), paired)
     columns = _room(n_units(n, paired), max(width, k), paired)
     turned = _room(n_units(k, paired), n, paired)
-    _clear(columns.numpy(), 0, 0)
-    _lay_out(x.numpy(), rows.numpy(), columns.numpy(), turned.numpy(), 0, 0, paired)
+    columns.zero_()
+    _lay_out(x.numpy(), rows.numpy(), columns.numpy(), turned.numpy(), 0, 0)
     return rows, columns, turned
 
 
@@ -80,7 +73,7 @@ def test_units_hold_the_numbers_and_zeros_past_the_last_row(
     rows = _room(whole(n, TILE_ROWS), n_units(k, paired) + 1, paired)
     columns = _room(n_units(n, paired) + 1, k + 2, paired)
     turned = _room(n_units(k, paired) + 1, n + 2, paired)
-    _lay_out(x.numpy(), rows.numpy(), columns.numpy(), turned.numpy(), 1, 1, paired)
+    _lay_out(x.numpy(), rows.numpy(), columns.numpy(), turned.numpy(), 1, 1)
     side_by_side = _numbers(rows[:, 1:].T.contiguous(), k, paired)
     assert torch.equal(side_by_side[:, :n].T, wanted)
     assert not side_by_side[:, n:].any()
@@ -89,12 +82,6 @@ def test_units_hold_the_numbers_and_zeros_past_the_last_row(
     for odd, number in ((n, columns[-1, 1]), (k, turned[-1, 1])):
         if paired and odd % 2:
             assert int(number) >> 16 == 0, "the last of an odd number is paired with zero"
-
-
-def test_what_lies_beyond_a_matrix_is_cleared():
-    out = torch.ones(4, 5)
-    _clear(out.numpy(), 3, 2)
-    assert out.tolist() == [[1, 1, 0, 0, 0]] * 3 + [[0] * 5]
 
 
 @pytest.mark.parametrize("paired", [0, 1])
