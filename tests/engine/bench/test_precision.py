@@ -18,7 +18,7 @@ def test_pairs_that_differ_by_chance_have_a_large_p_and_a_shift_a_small_one():
 
 
 def test_a_row_for_each_precision_pairs_its_seeds_with_float32():
-    base, coarse = precision(2, steps=160)
+    base, coarse = precision(2, steps=240)
     assert (base["precision"], coarse["precision"]) == ("float32", "bfloat16")
     assert base["seeds"] == coarse["seeds"] == 2
     assert base["memorised"] == 2
