@@ -3,7 +3,7 @@
 As a chain of torch operations the step reads and writes weights, moments and a scratch row ten
 times. Source of the step: Kingma & Ba 2015, algorithm 1; Loshchilov & Hutter 2019, algorithm 2.
 
-Shapes: ``P`` numbers of one run.
+Shapes: ``R`` runs, ``P`` numbers of one.
 """
 
 import numpy as np
@@ -14,33 +14,24 @@ from engine.kernels.compiled import compiled
 
 
 def adam_step(
-    weights: Float[Tensor, " P"],
-    gradient: Float[Tensor, " P"],
-    mean: Float[Tensor, " P"],
-    square: Float[Tensor, " P"],
+    weights: Float[Tensor, "R P"],
+    gradient: Float[Tensor, "R P"],
+    mean: Float[Tensor, "R P"],
+    square: Float[Tensor, "R P"],
     *,
-    mean_gain: float,
-    square_gain: float,
-    mean_rate: float,
-    root_correction: float,
-    eps: float,
+    mean_gain: Float[Tensor, "R 1"],
+    square_gain: Float[Tensor, "R 1"],
+    mean_rate: Float[Tensor, "R 1"],
+    root_correction: Float[Tensor, "R 1"],
+    eps: Float[Tensor, "R 1"],
 ) -> None:
     """Update the moments m and v, then weights −= mean_rate · m / (√v / root_correction + eps).
 
     m += mean_gain · (gradient − m) and v += square_gain · (gradient² − v). In place, in float32.
     """
-    f = np.float32
-    _step(
-        weights.numpy(),
-        gradient.numpy(),
-        mean.numpy(),
-        square.numpy(),
-        f(mean_gain),
-        f(square_gain),
-        f(mean_rate),
-        f(root_correction),
-        f(eps),
-    )
+    rows = weights, gradient, mean, square
+    numbers = mean_gain, square_gain, mean_rate, root_correction, eps
+    _step(*(x.numpy() for x in rows), *(x.numpy() for x in numbers))
 
 
 @compiled
@@ -49,16 +40,19 @@ def _step(
     gradient: np.ndarray,
     mean: np.ndarray,
     square: np.ndarray,
-    mean_gain: float,
-    square_gain: float,
-    mean_rate: float,
-    root_correction: float,
-    eps: float,
+    mean_gain: np.ndarray,
+    square_gain: np.ndarray,
+    mean_rate: np.ndarray,
+    root_correction: np.ndarray,
+    eps: np.ndarray,
 ) -> None:
-    for i in range(len(weights)):
-        g = gradient[i]
-        m = mean[i] + mean_gain * (g - mean[i])
-        v = square[i] + square_gain * (g * g - square[i])
-        mean[i] = m
-        square[i] = v
-        weights[i] -= mean_rate * m / (np.sqrt(v) / root_correction + eps)
+    for r in range(len(weights)):
+        to_mean, to_square, rate = mean_gain[r, 0], square_gain[r, 0], mean_rate[r, 0]
+        correction, least = root_correction[r, 0], eps[r, 0]
+        for i in range(weights.shape[1]):
+            g = gradient[r, i]
+            m = mean[r, i] + to_mean * (g - mean[r, i])
+            v = square[r, i] + to_square * (g * g - square[r, i])
+            mean[r, i] = m
+            square[r, i] = v
+            weights[r, i] -= rate * m / (np.sqrt(v) / correction + least)

@@ -24,12 +24,8 @@ from engine.kernels.products import TILE_ROWS
 
 def lay_out_back(w: Given, f: Forward, b: Backward, sizes: Sizes, to_through: np.ndarray) -> None:
     """The factors' layouts; `to_through` comes transposed."""
-    (V, C), F, S, paired = w.unembedding.shape, w.w_in.shape[1], len(f.x), sizes.paired
-    for units in (b.behind_turned, b.joined_turned, b.w_v_turned, b.w_out_columns, b.to_v_columns):
-        units[:, C:] = 0
-    logits = sizes.hidden >> paired
-    b.joined_turned[(F + paired) >> paired : logits] = 0
-    b.joined_turned[logits + ((V + paired) >> paired) :] = 0
+    C, S = len(w.out), len(f.x)
+    logits = sizes.hidden >> sizes.paired
     write_columns_turned(f.behind[:C], b.behind_turned, 0, 0)
     write_columns_turned(w.w_in, b.joined_turned, 0, 0)
     write_columns_turned(w.qkv[:, 2 * C :], b.w_v_turned, 0, 0)

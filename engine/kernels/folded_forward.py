@@ -22,17 +22,11 @@ from engine.kernels.panels import WIDTH, load, plus, store
 
 def lay_out(w: Given, f: Forward, sizes: Sizes) -> None:
     """The parts, and the factors' layouts."""
-    (V, C), F = w.unembedding.shape, w.w_in.shape[1]
+    V, C = w.unembedding.shape
     f.x[:V] = w.embedding
     f.x[V:] = w.positions
     for x, units in ((f.x, f.x_rows), (w.out, f.out_rows), (w.w_out, f.w_out_rows)):
         write_rows(x, units, 0)
-    for units, start in (
-        (f.w_v, C),
-        (f.joined[:, : sizes.hidden], F),
-        (f.joined, sizes.hidden + V),
-    ):
-        units[:, start:] = 0
     write_columns(w.qkv[:, 2 * C :], f.w_v, 0, 0)
     write_columns(w.w_in, f.joined, 0, 0)
     write_columns_turned(w.unembedding, f.joined, 0, sizes.hidden)

@@ -6,44 +6,17 @@ The stages of `engine.kernels.folded_tables`, whose letters stand for the same h
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
-from jaxtyping import Float, Int64
-from torch import Tensor
 
+from engine.kernels.buffers import fresh
+from engine.kernels.folded_weights import FoldedWeights, Rows, or_zeros
 from engine.kernels.matrices import SLACK, n_units, whole
 from engine.kernels.panels import WIDTH
 from engine.kernels.products import TILE_ROWS
-
-
-class Weights(NamedTuple):
-    """What a layer's tables are made of, in float32; zeros stand for biases that are missing."""
-
-    embedding: Float[Tensor, "V C"]
-    positions: Float[Tensor, "T C"]
-    qkv: Float[Tensor, "C 3C"]
-    qkv_bias: Float[Tensor, " 3C"]
-    out: Float[Tensor, "C C"]
-    out_bias: Float[Tensor, " C"]
-    w_in: Float[Tensor, "C F"]
-    in_bias: Float[Tensor, " F"]
-    w_out: Float[Tensor, "F C"]
-    mlp_bias: Float[Tensor, " C"]
-    unembedding: Float[Tensor, "V C"]
-
-
-N_WEIGHTS = len(Weights._fields)
-
-
-class Rows(NamedTuple):
-    """Which rows occur: the token and the position of each, and those that are read."""
-
-    tokens: Int64[Tensor, " N"]
-    positions: Int64[Tensor, " N"]
-    queries: Int64[Tensor, " Q"]
+from engine.kernels.threads import n_threads
 
 
 class Given(NamedTuple):
-    """`Weights` and `Rows` as the loops see them."""
+    """`FoldedWeights`, with zeros for biases that are missing, and `Rows`, as loops see them."""
 
     embedding: Any
     positions: Any
@@ -61,6 +34,14 @@ class Given(NamedTuple):
     queries: Any
 
 
+N_WEIGHTS = len(FoldedWeights._fields)
+
+
+def given_of(weights: FoldedWeights, rows: Rows) -> Given:
+    """Arrays that share the tensors' memory, where these are contiguous."""
+    return Given(*(x.numpy() for x in (*or_zeros(weights), *rows)))
+
+
 class Sizes(NamedTuple):
     """What the arrays' shapes do not tell."""
 
@@ -72,6 +53,15 @@ class Sizes(NamedTuple):
     """The row that all results see, or −1."""
     paired: int
     """1 where units are pairs, else 0."""
+
+
+class Tables(NamedTuple):
+    """What the weights alone give, or the gradients of that."""
+
+    products: Any
+    table: Any
+    base: Any
+    through: Any
 
 
 class Forward(NamedTuple):
@@ -136,8 +126,11 @@ class Backward(NamedTuple):
     """What reaches the parts through queries, keys and results' starts."""
 
 
-def _shape(weights: Weights) -> tuple[int, int]:
-    return len(weights.unembedding), weights.w_in.shape[1]
+def sizes_of(given: Given, *, n_heads: int, reference: int | None, paired: int) -> Sizes:
+    """Sizes of some heads; `reference` is the row that all results see, if one is."""
+    C, F = given.w_in.shape
+    row = -1 if reference is None else reference
+    return Sizes(n_heads, C // n_heads, whole(F, WIDTH), row, paired)
 
 
 def _tiles(n: int) -> int:
@@ -150,7 +143,14 @@ def _panels(n: int) -> int:
 
 def _room(*shape: int, paired: int = 0) -> np.ndarray:
     """Of float32, or of pairs; what it holds is not defined."""
-    return np.empty(shape, np.uint32 if paired else np.float32)
+    return fresh("", shape, np.uint32 if paired else np.float32)
+
+
+def _zeros(*shape: int, paired: int) -> np.ndarray:
+    """The same of zeros: layouts leave alone what fills them up."""
+    room = _room(*shape, paired=paired)
+    room.fill(0)
+    return room
 
 
 def _room_with_slack(n: int, width: int, *, paired: int) -> np.ndarray:
@@ -160,10 +160,22 @@ def _room_with_slack(n: int, width: int, *, paired: int) -> np.ndarray:
     return flat[: n * width].reshape(n, width)
 
 
-def room_forward(weights: Weights, sizes: Sizes, Q: int) -> Forward:
-    """Room for the tables of `Q` rows that are read."""
-    (V, F), C, H, paired = _shape(weights), len(weights.out), sizes.n_heads, sizes.paired
-    S, W = V + len(weights.positions), _panels(F) + _panels(V)
+def room_of_tables(w: Given, sizes: Sizes) -> Tables:
+    """Room for the tables; `through` in whole tiles and panels."""
+    (V, F), N, Q = (len(w.unembedding), w.w_in.shape[1]), len(w.tokens), len(w.queries)
+    n_panels = (sizes.hidden + _panels(V)) // WIDTH
+    return Tables(
+        products=_room(Q, N, sizes.n_heads),
+        table=_room(n_panels, N * sizes.n_heads, WIDTH),
+        base=_room(n_panels, Q, WIDTH),
+        through=_room(_tiles(F), _panels(V)),
+    )
+
+
+def room_forward(w: Given, sizes: Sizes) -> Forward:
+    """Room for the way to the tables."""
+    (V, C), F, H, paired = w.unembedding.shape, w.w_in.shape[1], sizes.n_heads, sizes.paired
+    S, W, Q = V + len(w.positions), sizes.hidden + _panels(V), len(w.queries)
     of_c, of_head = n_units(C, paired), H * n_units(sizes.d_head, paired)
     behind = _room(_tiles(C) + TILE_ROWS, W)
     return Forward(
@@ -171,8 +183,8 @@ def room_forward(weights: Weights, sizes: Sizes, Q: int) -> Forward:
         x_rows=_room(_tiles(S), of_c, paired=paired),
         out_rows=_room(_tiles(C), of_c, paired=paired),
         w_out_rows=_room(_tiles(F), of_c, paired=paired),
-        w_v=_room(of_c, _panels(C), paired=paired),
-        joined=_room(of_c, W, paired=paired),
+        w_v=_zeros(of_c, _panels(C), paired=paired),
+        joined=_zeros(of_c, W, paired=paired),
         v=_room(_tiles(S), _panels(C)),
         v_rows=_room(_tiles(S), of_head, paired=paired),
         given=_room(C),
@@ -191,15 +203,15 @@ def room_backward(w: Given, f: Forward, sizes: Sizes) -> Backward:
     s, c, u, v = (n_units(n, paired) for n in (S, C, F, V))
     all_of_w, of_panel = W >> paired, WIDTH >> paired
     to_behind = _room(_tiles(C) + TILE_ROWS, W)
-    n_slots = max(torch.get_num_threads(), 1) if paired else P * sizes.n_heads
+    n_slots = n_threads() if paired else P * sizes.n_heads
     folded = _room(n_slots, _tiles(S), WIDTH)
     return Backward(
-        behind_turned=_room(all_of_w, _panels(C) + WIDTH, paired=paired),
+        behind_turned=_zeros(all_of_w, _panels(C) + WIDTH, paired=paired),
         v_columns=_room_with_slack(s, C, paired=paired),
         out_columns=_room_with_slack(c, C, paired=paired),
-        joined_turned=_room(all_of_w, _panels(C), paired=paired),
-        w_v_turned=_room(c, _panels(C), paired=paired),
-        w_out_columns=_room(u, _panels(C), paired=paired),
+        joined_turned=_zeros(all_of_w, _panels(C), paired=paired),
+        w_v_turned=_zeros(c, _panels(C), paired=paired),
+        w_out_columns=_zeros(u, _panels(C), paired=paired),
         x_columns=_room_with_slack(s, C, paired=paired),
         through_rows=_room(_tiles(V), u, paired=paired),
         through_columns=_room_with_slack(v, F, paired=paired),
@@ -214,7 +226,7 @@ def room_backward(w: Given, f: Forward, sizes: Sizes) -> Backward:
         to_joined=_room(_tiles(C), W),
         to_v=_room(_tiles(S), _panels(C) + WIDTH),
         to_v_rows=_room(_tiles(S), c, paired=paired),
-        to_v_columns=_room(s, _panels(C), paired=paired),
+        to_v_columns=_zeros(s, _panels(C), paired=paired),
         to_out=_room(_tiles(C), _panels(C)),
         to_w_out=_room(_tiles(F), _panels(C)),
         to_unembedding=_room(_tiles(V), _panels(C)),

@@ -26,84 +26,96 @@ from torch import Tensor
 from engine.kernels import folded_backward, folded_forward
 from engine.kernels.folded_rooms import (
     N_WEIGHTS,
+    Backward,
     Forward,
     Given,
-    Rows,
     Sizes,
-    Weights,
+    Tables,
+    given_of,
     room_backward,
     room_forward,
+    room_of_tables,
+    sizes_of,
 )
-from engine.kernels.matrices import whole
-from engine.kernels.panels import WIDTH
-from engine.kernels.products import TILE_ROWS
+from engine.kernels.folded_weights import FoldedWeights, Rows
+from engine.kernels.layouts import arrays_of, is_paired
 from engine.kernels.threads import in_turns
 
 
-class Tables(NamedTuple):
-    """What the weights alone give, and what `gradients_of` needs besides."""
+class Made(NamedTuple):
+    """What `gradients_of` needs to know of the way to the tables."""
 
-    products: Float[Tensor, "Q N H"]
-    table: Float[Tensor, "P M 64"]
-    base: Float[Tensor, "P Q 64"]
-    through: Float[Tensor, "F V"]
-    made: tuple[Given, Forward, Sizes]
+    given: Given
+    room: Forward
+    sizes: Sizes
+
+
+def forward(given: Given, room: Forward, sizes: Sizes, tables: Tables) -> None:
+    """Write the tables."""
+    folded_forward.lay_out(given, room, sizes)
+    in_turns(lambda *turns: folded_forward.multiply(room, sizes, tables.through, *turns))
+    folded_forward.relate(given, room, sizes, tables.products)
+    ends = tables.table, tables.base
+    in_turns(lambda *turns: folded_forward.write_tables(given, room, sizes, *ends, *turns))
+
+
+def backward(made: Made, room: Backward, gradient: Tables, to: Given) -> None:
+    """Write the gradients of the weights, from those of the tables.
+
+    That of `through` comes transposed: what folds into logits last is multiplied the other way.
+    """
+    given, own, sizes = made
+    folded_backward.lay_out_back(given, own, room, sizes, gradient.through)
+    ends = gradient.table, gradient.base
+    in_turns(lambda *turns: folded_backward.fold(given, own, room, sizes, *ends, *turns))
+    in_turns(lambda *turns: folded_backward.go_back(room, sizes, *turns))
+    folded_backward.relate_back(given, own, room, to, sizes, gradient.products, gradient.base)
+    folded_backward.lay_out_values(room)
+    in_turns(lambda *turns: folded_backward.finish(room, *turns))
+    folded_backward.write(given, room, to)
 
 
 def tables_of(
-    weights: Weights, rows: Rows, *, n_heads: int, reference: int | None, dtype: torch.dtype
-) -> Tables:
+    weights: FoldedWeights,
+    rows: Rows,
+    *,
+    n_heads: int,
+    reference: int | None,
+    dtype: torch.dtype,
+) -> tuple[
+    tuple[
+        Float[Tensor, "Q N H"],
+        Float[Tensor, "P M 64"],
+        Float[Tensor, "P Q 64"],
+        Float[Tensor, "F V"],
+    ],
+    Made,
+]:
     """The tables; factors of the large products are of `dtype`, float32 or bfloat16."""
-    paired = int(dtype == torch.bfloat16)
-    C, (V, F), N, Q = (
-        weights.out.shape[0],
-        (len(weights.unembedding), weights.w_in.shape[1]),
-        len(rows.tokens),
-        len(rows.queries),
-    )
-    given = Given(*(x.numpy() for x in (*weights, *rows)))
-    row = -1 if reference is None else reference
-    sizes = Sizes(n_heads, C // n_heads, whole(F, WIDTH), row, paired)
-    own = room_forward(weights, sizes, Q)
-    n_panels = own.joined.shape[1] // WIDTH
-    products = np.empty((Q, N, n_heads), np.float32)
-    table = np.empty((n_panels, N * n_heads, WIDTH), np.float32)
-    base = np.empty((n_panels, Q, WIDTH), np.float32)
-    through = np.empty((whole(F, TILE_ROWS), whole(V, WIDTH)), np.float32)
-    folded_forward.lay_out(given, own, sizes)
-    in_turns(lambda first, step: folded_forward.multiply(own, sizes, through, first, step))
-    folded_forward.relate(given, own, sizes, products)
-    in_turns(
-        lambda first, step: folded_forward.write_tables(
-            given, own, sizes, table, base, first, step
-        )
-    )
-    found = map(torch.from_numpy, (products, table, base, through))
-    products, table, base, through = found
-    return Tables(products, table, base, through[:F, :V], (given, own, sizes))
+    given = given_of(weights, rows)
+    sizes = sizes_of(given, n_heads=n_heads, reference=reference, paired=is_paired(dtype))
+    room, tables = room_forward(given, sizes), room_of_tables(given, sizes)
+    forward(given, room, sizes, tables)
+    products, table, base, through = map(torch.from_numpy, tables)
+    F, V = given.w_in.shape[1], len(given.unembedding)
+    return (products, table, base, through[:F, :V]), Made(given, room, sizes)
 
 
 def gradients_of(
-    made: tuple[Given, Forward, Sizes],
+    made: Made,
     to_products: Float[Tensor, "Q N H"],
     to_table: Float[Tensor, "P M 64"],
     to_base: Float[Tensor, "P Q 64"],
     to_through: Float[Tensor, "F V"],
-) -> Weights:
+) -> FoldedWeights:
     """The gradients of the weights, from those of the tables."""
-    given, own, sizes = made
-    room = room_backward(given, own, sizes)
-    # what folds into logits last is multiplied the other way about
-    turned_through = to_through.T.contiguous().numpy()
-    to = Given(*(np.empty_like(x) for x in given[:N_WEIGHTS]), *given[N_WEIGHTS:])
-    arrays = [x.contiguous().numpy() for x in (to_products, to_table, to_base)]
-    folded_backward.lay_out_back(given, own, room, sizes, turned_through)
-    in_turns(
-        lambda first, step: folded_backward.fold(given, own, room, sizes, *arrays[1:], first, step)
-    )
-    in_turns(lambda first, step: folded_backward.go_back(room, sizes, first, step))
-    folded_backward.relate_back(given, own, room, to, sizes, arrays[0], arrays[2])
-    folded_backward.lay_out_values(room)
-    in_turns(lambda first, step: folded_backward.finish(room, first, step))
-    folded_backward.write(given, room, to)
-    return Weights(*(torch.from_numpy(x) for x in to[:N_WEIGHTS]))
+    room = room_backward(*made)
+    to = room_of_gradients(made.given)
+    gradient = Tables(*arrays_of(to_products, to_table, to_base, to_through.T))
+    backward(made, room, gradient, to)
+    return FoldedWeights(*(torch.from_numpy(x) for x in to[:N_WEIGHTS]))
+
+
+def room_of_gradients(given: Given) -> Given:
+    """Room for the gradients of the weights."""
+    return Given(*(np.empty_like(x) for x in given[:N_WEIGHTS]), *given[N_WEIGHTS:])

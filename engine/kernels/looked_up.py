@@ -53,52 +53,47 @@ class _LookedUp(torch.autograd.Function):
     def forward(
         ctx: Any, products: Tensor, rows: Tensor, asked: Tensor, hidden: Tensor, scale: float
     ) -> Tensor:
-        weights = look_up(products.detach().contiguous(), rows, asked, hidden, scale)
+        weights = products.new_empty(len(asked), rows.shape[1] * products.shape[2])
+        table, out = products.detach().contiguous().numpy(), weights.numpy()
+        look(table, rows.numpy(), asked.numpy(), hidden.numpy(), scale, out)
         ctx.save_for_backward(rows, asked, weights)
         ctx.rest = products.shape, scale
         return weights
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        back = look_back(gradient.contiguous(), *ctx.saved_tensors, *ctx.rest)
-        return back, None, None, None, None
+        shape, scale = ctx.rest
+        to_products = gradient.new_empty(shape)
+        rows, asked, weights = (x.numpy() for x in ctx.saved_tensors)
+        own = gradient.contiguous().numpy()
+        look_back(own, rows, asked, weights, scale, to_products.numpy())
+        return to_products, None, None, None, None
 
 
-def look_up(
-    products: Float[Tensor, "Q N H"],
-    rows: Int64[Tensor, "B T"],
-    asked: Int64[Tensor, " R"],
-    hidden: Bool[Tensor, "A T"],
+def look(
+    products: Float[np.ndarray, "Q N H"],
+    rows: Int64[np.ndarray, "B T"],
+    asked: Int64[np.ndarray, " R"],
+    hidden: Bool[np.ndarray, "A T"],
     scale: float,
-) -> Float[Tensor, "R K"]:
-    """`looked_up_attention` of contiguous products, without autograd."""
-    R, T, H = len(asked), rows.shape[1], products.shape[2]
-    weights = products.new_empty(R, T * H)
-    arrays = [x.numpy() for x in (products, rows, asked, hidden)]
-    out = weights.numpy()
-    by_shares(lambda share, _: _look(*arrays, scale, out, share.start, share.stop), R)
-    return weights
+    out: Float[np.ndarray, "R K"],
+) -> None:
+    """Write what `looked_up_attention` gives."""
+    arrays = products, rows, asked, hidden, scale, out
+    by_shares(lambda share, _: _look(*arrays, share.start, share.stop), len(asked))
 
 
 def look_back(
-    gradient: Float[Tensor, "R K"],
-    rows: Int64[Tensor, "B T"],
-    asked: Int64[Tensor, " R"],
-    weights: Float[Tensor, "R K"],
-    shape: tuple[int, int, int],
+    gradient: Float[np.ndarray, "R K"],
+    rows: Int64[np.ndarray, "B T"],
+    asked: Int64[np.ndarray, " R"],
+    weights: Float[np.ndarray, "R K"],
     scale: float,
-) -> Float[Tensor, "Q N H"]:
-    """The gradient of the products, of that `shape`, from that of the weights."""
-    to_products = gradient.new_zeros(shape)
-    _look_back(
-        gradient.numpy(),
-        rows.numpy(),
-        asked.numpy(),
-        weights.numpy(),
-        weights.numpy().dtype.type(scale),
-        to_products.numpy(),
-    )
-    return to_products
+    out: Float[np.ndarray, "Q N H"],
+) -> None:
+    """Write the gradient of the products, from that of the weights."""
+    out.fill(0)
+    _look_back(gradient, rows, asked, weights, weights.dtype.type(scale), out)
 
 
 @compiled

@@ -23,24 +23,20 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
-from engine.kernels.compiled import compiled, within_loops
-from engine.kernels.layouts import arrays_of, as_units, in_layouts
-from engine.kernels.matrices import whole
-from engine.kernels.panels import (
-    WIDTH,
-    dot,
-    keep,
-    kept,
-    load,
-    plus,
-    plus_scaled,
-    rectified,
-    store,
-    where_positive,
+from engine.kernels.buffers import Take, fresh
+from engine.kernels.layouts import (
+    Layouts,
+    is_paired,
+    lay_out,
+    room_of_layouts,
+    room_of_units,
 )
-from engine.kernels.products import TILE_ROWS, add_product, product
+from engine.kernels.matrices import whole, write_columns, write_columns_turned
+from engine.kernels.panels import WIDTH
+from engine.kernels.products import TILE_ROWS
+from engine.kernels.rectified_loops import add_up, spread_beside, spread_hidden, write_logits
 from engine.kernels.row_sums import Places
-from engine.kernels.threads import by_shares, one_by_one
+from engine.kernels.threads import by_shares, n_threads, one_by_one
 
 ROWS_FORWARD, ROWS_BACKWARD = 128 * TILE_ROWS, 64 * TILE_ROWS
 """Results that one block takes: with a panel of the table they fit a core's own cache."""
@@ -57,6 +53,124 @@ class Layer(NamedTuple):
     """Of the products' factors."""
 
 
+class Given(NamedTuple):
+    """The same as the loops see it."""
+
+    table: Any
+    base: Any
+    weights: Any
+    rows: Any
+    asked: Any
+    through: Any
+
+
+class Forward(NamedTuple):
+    """What the forward pass writes."""
+
+    through: Any
+    """Units, filled up."""
+    blocks: list[Any]
+    """For each thread, room for a panel of some results' hidden layer."""
+    sums: list[Any]
+    """For each thread, room for the logits of these."""
+    hidden: Any
+    """Panel by panel, of bfloat16 pairs of results; or nothing, where none is kept."""
+    logits: Any
+
+
+class Backward(NamedTuple):
+    """What the way back writes."""
+
+    gradient: Layouts
+    back: Any
+    """`through` transposed."""
+    blocks: list[Any]
+    to_weights: Any
+    """Of each panel."""
+    table: Any
+    base: Any
+    weights: Any
+    through: Any
+    """Transposed, V before F; its tiles and panels are whole."""
+
+
+def room_forward(given: Given, *, paired: int, keeps: bool, take: Take = fresh) -> Forward:
+    """Room for `forward`; `paired` is 1 for factors in bfloat16."""
+    R, (F, V) = len(given.rows), given.through.shape
+    rows, columns = whole(F, WIDTH), whole(V, WIDTH)
+    units = whole(R, TILE_ROWS) >> paired if keeps else 0
+    of_unit, of_factor = (np.uint32, np.uint16) if paired else (np.float32, np.float32)
+    threads = range(n_threads())
+    return Forward(
+        through=room_of_units("through", rows, columns, paired=paired, take=take),
+        blocks=[take(f"block {i}", (ROWS_FORWARD, WIDTH), of_factor) for i in threads],
+        sums=[take(f"sums {i}", (ROWS_FORWARD, columns), np.float32) for i in threads],
+        hidden=take("hidden", (rows // WIDTH, units, WIDTH), of_unit),
+        logits=take("logits", (R, V), np.float32),
+    )
+
+
+def room_backward(given: Given, *, paired: int, take: Take = fresh) -> Backward:
+    """Room for `backward`."""
+    (R, K), (F, V), (M, Q) = given.rows.shape, given.through.shape, _heights(given)
+    n_panels, columns = len(given.table), whole(F, WIDTH)
+    blocks = [f"back {i}" for i in range(n_threads())]
+    return Backward(
+        gradient=room_of_layouts(R, V, paired=paired, take=take),
+        back=room_of_units("back", whole(V, 2), columns, paired=paired, take=take),
+        blocks=[take(name, (ROWS_BACKWARD, WIDTH), np.float32) for name in blocks],
+        to_weights=take("to weights", (n_panels, R, K), np.float32),
+        table=take("table", (n_panels, M, WIDTH), np.float32),
+        base=take("base", (n_panels, Q, WIDTH), np.float32),
+        weights=take("weights", given.weights.shape, np.float32),
+        through=take("to through", (whole(V, TILE_ROWS), columns), np.float32),
+    )
+
+
+def _heights(given: Given) -> tuple[int, int]:
+    return given.table.shape[1], given.base.shape[1]
+
+
+def forward(given: Given, room: Forward, *, paired: int) -> None:
+    """Write the logits, and the hidden layer where `room` keeps it."""
+    write_columns(given.through, room.through, 0, 0)
+    arrays = (*given[:5], room.through, room.hidden)
+
+    def part(share: slice, thread: int) -> None:
+        block, sums = room.blocks[thread], room.sums[thread]
+        units = block.view(room.hidden.dtype)
+        ends = share.start, share.stop
+        write_logits(*arrays, block, units, sums, room.logits, *ends, paired)
+
+    by_shares(part, len(given.rows), of=TILE_ROWS)
+
+
+def backward(
+    given: Given, hidden: Shaped[np.ndarray, "N U 64"], room: Backward, *, paired: int
+) -> None:
+    """Write the gradients of table, base, weights and through.
+
+    That of the logits lies in `room.gradient.wide`, filled up with zeros beside it.
+    """
+    lay_out(len(given.rows), room.gradient)
+    write_columns_turned(given.through, room.back, 0, 0)
+    room.base.fill(0)
+    room.through.fill(0)
+    wide, by_logit, by_result = room.gradient
+    arrays, factors = given[:1] + given[2:5], (hidden, by_logit, by_result, room.back)
+    found, n_hidden = (room.table, room.base, room.to_weights), len(hidden)
+
+    def part(panel: int, thread: int) -> None:
+        if panel < n_hidden:
+            ends = room.through, panel, paired
+            spread_hidden(*arrays, *factors, room.blocks[thread], *found, *ends)
+        else:
+            spread_beside(*arrays, wide, *found, panel, panel - n_hidden)
+
+    one_by_one(part, len(given.table))
+    add_up(room.to_weights, room.weights)
+
+
 def logits_of(
     layer: Layer, *, keeps: bool
 ) -> tuple[Float[Tensor, "R V"], Shaped[Tensor, "N _ 64"]]:
@@ -64,28 +178,10 @@ def logits_of(
 
     Of bfloat16 the hidden layer has pairs of results.
     """
-    (F, V), R, paired = layer.through.shape, len(layer.places.rows), _paired(layer.dtype)
-    rows, columns = whole(F, WIDTH), whole(V, WIDTH)
-    n_units = whole(R, TILE_ROWS) >> paired if keeps else 0
-    hidden = torch.empty(rows // WIDTH, n_units, WIDTH, dtype=_units(layer.dtype))
-    logits = torch.empty(R, V)
-    through = as_units(layer.through, layer.dtype, rows=rows, columns=columns)
-    given = arrays_of(layer.table, layer.base, *layer.places, through)
-
-    def part(share: slice, _: int) -> None:
-        block = torch.empty(ROWS_FORWARD, WIDTH, dtype=layer.dtype)
-        _write_logits(
-            *given,
-            *arrays_of(hidden, block, block.view(_units(layer.dtype))),
-            np.empty((ROWS_FORWARD, columns), np.float32),
-            logits.numpy(),
-            share.start,
-            share.stop,
-            paired,
-        )
-
-    by_shares(part, R, of=TILE_ROWS)
-    return logits, hidden
+    given, paired = _given(layer), is_paired(layer.dtype)
+    room = room_forward(given, paired=paired, keeps=keeps)
+    forward(given, room, paired=paired)
+    return torch.from_numpy(room.logits), torch.from_numpy(room.hidden)
 
 
 def gradients_of(
@@ -94,216 +190,16 @@ def gradients_of(
     Float[Tensor, "P M 64"], Float[Tensor, "P Q 64"], Float[Tensor, "R L"], Float[Tensor, "F V"]
 ]:
     """The gradients of table, base, weights and through, from that of the logits."""
-    (F, V), (R, K), dtype = layer.through.shape, layer.places.rows.shape, layer.dtype
-    to_table, to_base = torch.empty_like(layer.table), torch.zeros_like(layer.base)
-    n_panels, n_hidden = len(layer.table), len(hidden)
-    to_weights = gradient.new_empty(n_panels, R, K)
-    wide, by_logit, by_result = in_layouts(gradient.contiguous(), dtype)
-    rows, columns = whole(V, 2), n_hidden * WIDTH
-    back = as_units(layer.through, dtype, rows=rows, columns=columns, turned=True)
-    to_through = gradient.new_zeros(whole(V, TILE_ROWS), n_hidden * WIDTH)
-    given, found = arrays_of(layer.table, *layer.places), arrays_of(to_table, to_base, to_weights)
-    factors = arrays_of(hidden, by_logit, by_result, back)
-
-    def part(panel: int) -> None:
-        if panel < n_hidden:
-            _spread_hidden(
-                *given,
-                *factors,
-                gradient.new_empty(ROWS_BACKWARD, WIDTH).numpy(),
-                *found,
-                to_through.numpy(),
-                panel,
-                _paired(dtype),
-            )
-        else:
-            _spread_beside(*given, wide.numpy(), *found, panel, panel - n_hidden)
-
-    one_by_one(part, n_panels)
-    summed = torch.empty_like(layer.places.weights)
-    _add_up(to_weights.numpy(), summed.numpy())
-    return to_table, to_base, summed, to_through[:V, :F].T
+    given, paired = _given(layer), is_paired(layer.dtype)
+    room = room_backward(given, paired=paired)
+    R, (F, V) = len(gradient), given.through.shape
+    wide = room.gradient.wide
+    wide[:R, :V], wide[:R, V:] = gradient.numpy(), 0
+    backward(given, hidden.numpy(), room, paired=paired)
+    found = (torch.from_numpy(x) for x in (room.table, room.base, room.weights))
+    to_table, to_base, to_weights = found
+    return to_table, to_base, to_weights, torch.from_numpy(room.through[:V, :F]).T
 
 
-def _paired(dtype: torch.dtype) -> int:
-    """1 where a unit is a pair, else 0: a number of results, shifted by it, is one of units."""
-    return int(dtype == torch.bfloat16)
-
-
-def _units(dtype: torch.dtype) -> torch.dtype:
-    return torch.float32 if dtype == torch.float32 else torch.uint32
-
-
-@within_loops()
-def _sum(
-    table: np.ndarray,
-    base: np.ndarray,
-    weights: np.ndarray,
-    rows: np.ndarray,
-    asked: np.ndarray,
-    r: int,
-    panel: int,
-) -> Any:
-    """A panel of one result."""
-    M, Q = table.shape[1], base.shape[1]
-    x = load(base, (panel * Q + asked[r]) * WIDTH)
-    for k in range(rows.shape[1]):
-        row = load(table, (panel * M + rows[r, k]) * WIDTH)
-        x = plus_scaled(x, weights[r, k], row)
-    return x
-
-
-@within_loops()
-def _multiply(
-    sums: np.ndarray, units: np.ndarray, through: np.ndarray, first: int, n_rows: int
-) -> None:
-    """Add the product of some units with the rows of `through` from `first` on."""
-    V, n = through.shape[1], units.shape[1]
-    for v in range(0, V, WIDTH):
-        for i in range(0, n_rows, TILE_ROWS):
-            at, steps = first * V + v, (V, n, 1, V)
-            add_product(sums, i * V + v, units, i * n, through, at, steps, n)
-
-
-@compiled
-def _write_logits(
-    table: np.ndarray,
-    base: np.ndarray,
-    weights: np.ndarray,
-    rows: np.ndarray,
-    asked: np.ndarray,
-    through: np.ndarray,
-    hidden: np.ndarray,
-    block: np.ndarray,
-    units: np.ndarray,
-    sums: np.ndarray,
-    logits: np.ndarray,
-    first: int,
-    last: int,
-    paired: int,
-) -> None:
-    """`units` is another view of `block`, the hidden layer's panel; `sums` are its logits."""
-    (P, U, _), V = hidden.shape, through.shape[1]
-    for start in range(first, last, len(block)):
-        stop = min(start + len(block), last)
-        for v in range(0, V, WIDTH):
-            for r in range(start, stop):
-                x = _sum(table, base, weights, rows, asked, r, P + v // WIDTH)
-                store(sums, (r - start) * V + v, x)
-        for p in range(P):
-            for r in range(start, stop):
-                x = rectified(_sum(table, base, weights, rows, asked, r, p))
-                store(block, (r - start) * WIDTH, x)
-                if U:
-                    keep(hidden, (p * U + (r >> paired)) * WIDTH, x, r & paired)
-            _multiply(sums, units, through, p * units.shape[1], stop - start)
-        for r in range(start, stop):
-            for v in range(logits.shape[1]):
-                logits[r, v] = sums[r - start, v]
-
-
-@compiled
-def _add_up(to_weights: np.ndarray, out: np.ndarray) -> None:
-    """The sum over panels; zero for weights that stand for no row."""
-    P, R, K = to_weights.shape
-    for r in range(R):
-        for k in range(out.shape[1]):
-            out[r, k] = 0
-        for p in range(P):
-            for k in range(K):
-                out[r, k] += to_weights[p, r, k]
-
-
-@within_loops()
-def _clear(to_table: np.ndarray, panel: int) -> None:
-    for m in range(to_table.shape[1]):
-        for j in range(WIDTH):
-            to_table[panel, m, j] = 0
-
-
-@within_loops()
-def _spread(
-    x: Any,
-    table: np.ndarray,
-    weights: np.ndarray,
-    rows: np.ndarray,
-    asked: np.ndarray,
-    to_table: np.ndarray,
-    to_base: np.ndarray,
-    to_weights: np.ndarray,
-    r: int,
-    panel: int,
-) -> None:
-    """What the gradient of one result's panel gives."""
-    M, Q = table.shape[1], to_base.shape[1]
-    at = (panel * Q + asked[r]) * WIDTH
-    store(to_base, at, plus(load(to_base, at), x))
-    for k in range(rows.shape[1]):
-        at = (panel * M + rows[r, k]) * WIDTH
-        to_weights[panel, r, k] = dot(x, load(table, at))
-        store(to_table, at, plus_scaled(load(to_table, at), weights[r, k], x))
-
-
-@compiled
-def _spread_hidden(
-    table: np.ndarray,
-    weights: np.ndarray,
-    rows: np.ndarray,
-    asked: np.ndarray,
-    hidden: np.ndarray,
-    by_logit: np.ndarray,
-    by_result: np.ndarray,
-    back: np.ndarray,
-    block: np.ndarray,
-    to_table: np.ndarray,
-    to_base: np.ndarray,
-    to_weights: np.ndarray,
-    to_through: np.ndarray,
-    panel: int,
-    paired: int,
-) -> None:
-    """One panel's gradients; `block` is room for that of some results' hidden layer."""
-    R, (V, F), U = len(rows), to_through.shape, hidden.shape[1]
-    column, n_logits, n_results = panel * WIDTH, by_logit.shape[1], by_result.shape[1]
-    _clear(to_table, panel)
-    for start in range(0, R, len(block)):
-        stop = min(start + len(block), R)
-        for i in range(0, stop - start, TILE_ROWS):
-            at, steps = (start + i) * n_logits, (WIDTH, n_logits, 1, F)
-            product(block, i * WIDTH, by_logit, at, back, column, steps, len(back))
-        for r in range(start, stop):
-            was = kept(hidden, (panel * U + (r >> paired)) * WIDTH, r & paired)
-            x = where_positive(load(block, (r - start) * WIDTH), was)
-            _spread(x, table, weights, rows, asked, to_table, to_base, to_weights, r, panel)
-        first, last = start >> paired, (stop + paired) >> paired
-        for v in range(0, V, TILE_ROWS):
-            add_product(
-                to_through,
-                v * F + column,
-                by_result,
-                first * n_results + v,
-                hidden,
-                (panel * U + first) * WIDTH,
-                (F, 1, n_results, WIDTH),
-                last - first,
-            )
-
-
-@compiled
-def _spread_beside(
-    table: np.ndarray,
-    weights: np.ndarray,
-    rows: np.ndarray,
-    asked: np.ndarray,
-    gradient: np.ndarray,
-    to_table: np.ndarray,
-    to_base: np.ndarray,
-    to_weights: np.ndarray,
-    panel: int,
-    beside: int,
-) -> None:
-    """The same of a panel that is not rectified, the one numbered `beside` of the logits."""
-    _clear(to_table, panel)
-    for r in range(len(rows)):
-        x = load(gradient, r * gradient.shape[1] + beside * WIDTH)
-        _spread(x, table, weights, rows, asked, to_table, to_base, to_weights, r, panel)
+def _given(layer: Layer) -> Given:
+    return Given(*(x.numpy() for x in (layer.table, layer.base, *layer.places, layer.through)))

@@ -35,7 +35,7 @@ def loss_and_gradient(
     shares: Float[Tensor, "R C"],
     ahead: Float[Tensor, " R"],
     targets: Int64[Tensor, " R"],
-    gradient: Float[Tensor, "R V"],
+    gradient: Float[Tensor, "R W"],
     *,
     scale: float,
 ) -> float:

@@ -48,14 +48,15 @@ _NUMBERS = ir.VectorType(ir.DoubleType(), LANES)
 def cross_entropy(
     logits: Float[Tensor, "R V"],
     targets: Int64[Tensor, " R"],
-    gradient: Float[Tensor, "_ V"],
+    gradient: Float[Tensor, "_ W"],
     *,
     n_classes: int,
     scale: float,
 ) -> float:
     """Sum over rows of scale · (ln Σ exp(logits) − the answer's logit); its gradient is written.
 
-    None is where `gradient` has no rows. A row whose target is `IGNORED` counts for nothing.
+    None is where `gradient` has no rows; beside the classes it becomes zero. A row whose target is
+    `IGNORED` counts for nothing.
     """
     totals, ahead = np.ones(len(logits)), np.zeros(len(logits))
     arrays = logits.numpy(), targets.numpy(), gradient.numpy(), totals, ahead
@@ -152,7 +153,7 @@ def _take(
     first: int,
     last: int,
 ) -> None:
-    V = logits.shape[1]
+    V = gradient.shape[1]
     # whole vectors: what is left over would be taken one by one
     shares = np.empty((n_classes + LANES - 1) // LANES * LANES)
     for r in range(first, last):

@@ -13,37 +13,44 @@ def by_shares(part: Callable[[slice, int], None], n: int, *, of: int = 1) -> Non
 
     Shares are multiples of `of`, but for the last.
     """
-    n_threads = _n_threads(-(-n // of))
-    ends = [n * i // n_threads // of * of for i in range(n_threads)]
+    n_shares = n_threads(-(-n // of))
+    if n_shares == 1:
+        part(slice(0, n), 0)
+        return
+    ends = [n * i // n_shares // of * of for i in range(n_shares)]
     shares = [slice(*each) for each in zip(ends, [*ends[1:], n], strict=True)]
-    _together(lambda thread: part(shares[thread], thread), n_threads)
+    _together(lambda thread: part(shares[thread], thread), n_shares)
 
 
 def in_turns(part: Callable[[int, int], None]) -> None:
     """Call `part` (first, step) for each thread: it takes every step-th thing from `first` on."""
-    n_threads = _n_threads()
-    _together(lambda thread: part(thread, n_threads), n_threads)
+    step = n_threads()
+    _together(lambda thread: part(thread, step), step)
 
 
-def one_by_one(part: Callable[[int], None], n: int) -> None:
-    """Call `part` for each of `n` things, a thread that is done taking the next."""
+def one_by_one(part: Callable[[int, int], None], n: int) -> None:
+    """Call `part` (thing, thread) for each of `n`, a thread that is done taking the next."""
     numbers = count()
 
-    def take(_: int) -> None:
+    def take(thread: int) -> None:
         while (i := next(numbers)) < n:
-            part(i)
+            part(i, thread)
 
-    _together(take, _n_threads(n))
+    _together(take, n_threads(n))
 
 
-def _n_threads(most: int | None = None) -> int:
+def n_threads(most: int | None = None) -> int:
+    """How many threads share, of which there may be no more than `most`."""
     n = torch.get_num_threads()
     return max(n if most is None else min(n, most), 1)
 
 
-def _together(part: Callable[[int], None], n_threads: int) -> None:
-    """Call `part` for each thread, the calling one first: it need not be woken up."""
-    others = [_pool(n_threads).submit(part, thread) for thread in range(1, n_threads)]
+def _together(part: Callable[[int], None], n: int) -> None:
+    """Call `part` for each of `n` threads, the calling one first: it need not be woken up."""
+    if n == 1:
+        part(0)
+        return
+    others = [_pool(n).submit(part, thread) for thread in range(1, n)]
     try:
         part(0)
     finally:
@@ -52,5 +59,5 @@ def _together(part: Callable[[int], None], n_threads: int) -> None:
 
 
 @cache
-def _pool(n_threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(n_threads - 1, thread_name_prefix="loops")
+def _pool(n: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(n - 1, thread_name_prefix="loops")

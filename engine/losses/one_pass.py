@@ -29,22 +29,22 @@ def answer_loss_in_one_pass(
 def loss_with_gradient(
     logits: Float[Tensor, "B A V"],
     targets: Int[Tensor, "B A"],
+    gradient: Float[Tensor, "_ W"],
     *,
     n_classes: int,
     dtype: torch.dtype = torch.float32,
-    is_wanted: bool = True,
-) -> tuple[float, Float[Tensor, "B A V"] | None]:
-    """The loss and, where it is wanted, its gradient; without autograd."""
-    flat = logits.detach().flatten(0, 1)
+) -> float:
+    """The loss, without autograd; its gradient is written into `gradient` where that has rows.
+
+    Where they are longer than there are logits, they are filled up with zeros.
+    """
     asked = targets.flatten().contiguous()
     scale = 1 / max(n_asked(asked), 1)
-    gradient = torch.empty_like(flat) if is_wanted else flat[:0]
     take = _in_float32
     if dtype == torch.float64:
         # Numba is imported where its loops are called
         from engine.kernels.softmax import cross_entropy as take
-    loss = take(flat, asked, gradient, n_classes=n_classes, scale=scale)
-    return loss, gradient.view(logits.shape) if is_wanted else None
+    return take(logits.detach().flatten(0, 1), asked, gradient, n_classes=n_classes, scale=scale)
 
 
 class _AnswerLoss(torch.autograd.Function):
@@ -52,12 +52,11 @@ class _AnswerLoss(torch.autograd.Function):
     def forward(
         ctx: Any, logits: Tensor, targets: Tensor, n_classes: int, dtype: torch.dtype
     ) -> Tensor:
-        is_wanted = any(ctx.needs_input_grad)
-        loss, gradient = loss_with_gradient(
-            logits, targets, n_classes=n_classes, dtype=dtype, is_wanted=is_wanted
-        )
-        if gradient is not None:
-            ctx.save_for_backward(gradient)
+        is_wanted, flat = any(ctx.needs_input_grad), logits.detach().flatten(0, 1)
+        gradient = torch.empty_like(flat) if is_wanted else flat[:0]
+        loss = loss_with_gradient(logits, targets, gradient, n_classes=n_classes, dtype=dtype)
+        if is_wanted:
+            ctx.save_for_backward(gradient.view(logits.shape))
         return logits.new_tensor(loss, dtype=dtype)
 
     @staticmethod
@@ -72,7 +71,7 @@ class _AnswerLoss(torch.autograd.Function):
 def _in_float32(
     logits: Float[Tensor, "R V"],
     targets: Int[Tensor, " R"],
-    gradient: Float[Tensor, "_ V"],
+    gradient: Float[Tensor, "_ W"],
     *,
     n_classes: int,
     scale: float,

@@ -8,7 +8,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float, Int
@@ -17,8 +17,19 @@ from torch import Tensor, nn
 from engine.models.prefixes import Prefixes
 from engine.models.remembered import Remembered
 
-Back = Callable[[Float[Tensor, "B A V"]], Mapping[str, Tensor]]
-"""The gradient of the logits → those of the parameters, by name."""
+
+class Passed(NamedTuple):
+    """What a way by hand gave for some examples; good until it is taken again."""
+
+    logits: Float[Tensor, "B A V"]
+    to_logits: Float[Tensor, "BA W"]
+    """Room for their gradient, zeros where a row is longer than there are logits."""
+    back: Callable[[], None]
+    """Writes the gradients of the parameters, from `to_logits`."""
+
+
+ByHand = Callable[[Int[Tensor, "B T"]], Passed | None]
+"""Examples → their logits and the way back; None for examples that it cannot take."""
 
 
 class Network(nn.Module):
@@ -120,12 +131,13 @@ class Network(nn.Module):
     def by_hand(
         self,
         parameters: Mapping[str, Tensor],  # noqa: ARG002
-        tokens: Int[Tensor, "B T"],  # noqa: ARG002
+        gradients: Mapping[str, Tensor],  # noqa: ARG002
         read: tuple[int, ...],  # noqa: ARG002
-    ) -> tuple[Float[Tensor, "B A V"], Back] | None:
+    ) -> ByHand | None:
         """What `forward` gives under these parameters, with a way back that needs no autograd.
 
-        None where the network has no such way for these examples: its `loops` alone have.
+        Parameters are read and gradients written where they lie now, at every call. None where the
+        network has no such way, which may also be so of some examples alone: its `loops` have.
         """
         return None
 

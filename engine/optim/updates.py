@@ -115,16 +115,10 @@ def _adam_step(rows: Rows) -> None:
 
 
 def _adam_step_by_loop(rows: Rows) -> None:
-    mean, square = rows.slots["mean"], rows.slots["square"]
-    numbers = torch.cat([rows.columns[name] for name in _ADAM], dim=1).tolist()
-    for row, of_row in enumerate(numbers):
-        adam_step(
-            rows.weights[row],
-            rows.gradient[row],
-            mean[row],
-            square[row],
-            **dict(zip(_ADAM, of_row, strict=True)),
-        )
+    moments = rows.slots["mean"], rows.slots["square"]
+    adam_step(
+        rows.weights, rows.gradient, *moments, **{name: rows.columns[name] for name in _ADAM}
+    )
 
 
 def adam_step_by_torch(rows: Rows) -> None:

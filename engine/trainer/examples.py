@@ -49,6 +49,8 @@ class Examples:
 
     def parts(self, n: int) -> Iterator["Examples"]:
         """Cut into `n` nearly equal parts."""
+        if n == 1:
+            return iter((self,))
         size, rest = divmod(self.tokens.shape[1], n)
         ends = [0, *accumulate(size + (i < rest) for i in range(n))]
         return (self.at(slice(*part)) for part in pairwise(ends) if part[0] < part[1])

@@ -68,21 +68,22 @@ def _of_group(
     with_accuracy: bool,
 ) -> tuple[Tensor, Tensor]:
     """Loss and number of right answers; parts of the examples are taken one by one."""
-    device = weights.gradient.device
     n_parts = min(n_parts, examples.tokens.shape[1])
     asked = examples.n_answers().clamp(min=1) if n_parts > 1 else None
-    loss = torch.zeros(1, device=device)
-    right = torch.zeros(1, device=device)
+    losses: list[Tensor] = []
+    right: list[Tensor] = []
     for i, part in enumerate(examples.parts(n_parts)):
         share = None if asked is None else part.n_answers() / asked
-        gradients, part_loss, logits = program.gradients(
-            group.leaves, part, share, dropped(group.rows, i)
-        )
         rows = (weights.scratch if i else weights.gradient)[group.rows]
-        weights.layout.fill(rows, gradients)
+        found = program.by_hand(group, part, share, beside=i > 0)
+        if found is None:
+            left_out = dropped(group.rows, i)
+            gradients, *found = program.gradients(group.leaves, part, share, left_out)
+            weights.layout.fill(rows, gradients)
         if i:
             weights.gradient[group.rows] += rows
-        loss = loss + part_loss
+        losses.append(found[0])
         if with_accuracy:
-            right = right + program.n_right(logits, part).sum(1)
-    return loss, right
+            right.append(program.n_right(found[1], part).sum(1))
+    none = torch.zeros(1, device=weights.gradient.device)
+    return sum(losses, none) if n_parts > 1 else losses[0], sum(right, none)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from jaxtyping import Float, Int64
@@ -24,10 +25,11 @@ from engine.losses.stablemax import stablemax_loss
 from engine.measures.attention import attention_maps
 from engine.models.dropout import Dropout as DropoutModule
 from engine.models.dropout import chosen, places
-from engine.models.network import Network
+from engine.models.network import ByHand, Network
 from engine.trainer.examples import Examples
 from engine.trainer.mapping import RunFunction, map_runs
 from engine.trainer.tracing import TracedByShape
+from engine.trainer.weights import Group
 
 MATMUL_DTYPES = {
     "float32": torch.float32,
@@ -81,6 +83,7 @@ class Program:
         self.loss_dtype = LOSS_DTYPES[training.loss_precision]
         self._measure_in_one_pass = ONE_PASS.get(training.loss, self._measure)
         self._measure_by_hand = BY_HAND.get(training.loss) if self._loops else None
+        self._ways: WeakKeyDictionary[Group, dict[bool, ByHand | None]] = WeakKeyDictionary()
         self._n_chunk = max(CHUNK // (task.length * d_model), 1)
         self._step = self._gradients
         if compiled:
@@ -103,6 +106,51 @@ class Program:
         `weight` multiplies each run's loss: the share of its answers that these examples hold.
         """
         return self._step(parameters, examples.tokens, examples.targets, weight, dropout)
+
+    @torch.no_grad()
+    def by_hand(
+        self,
+        group: Group,
+        examples: Examples,
+        weight: Float[Tensor, " R"] | None = None,
+        *,
+        beside: bool = False,
+    ) -> tuple[Float[Tensor, " R"], Float[Tensor, "R B A V"]] | None:
+        """Loss and logits of a group, its gradient written by a way back of the network's own.
+
+        It is written to the group's place, or `beside` it; logits are good until the next call.
+        None where there is no such way for these examples.
+        """
+        measure = self._measure_by_hand
+        if measure is None or len(examples.tokens) > 1:
+            return None
+        self._network.loops = True
+        way = self._way(group, beside=beside)
+        found = None if way is None else way(examples.tokens.squeeze(0))
+        if found is None:
+            return None
+        loss = measure(
+            found.logits,
+            examples.targets.squeeze(0),
+            found.to_logits,
+            n_classes=self._n_classes,
+            dtype=self.loss_dtype,
+        )
+        if weight is not None:
+            loss *= float(weight)
+            found.to_logits.mul_(weight)
+        found.back()
+        return torch.full((1,), loss, dtype=self.loss_dtype), found.logits[None]
+
+    def _way(self, group: Group, *, beside: bool) -> ByHand | None:
+        ways = self._ways.setdefault(group, {})
+        if beside not in ways:
+            leaves, to = (
+                {name: each[0].detach() for name, each in of.items()}
+                for of in (group.leaves, group.gradients[beside])
+            )
+            ways[beside] = self._network.by_hand(leaves, to, self._read)
+        return ways[beside]
 
     def holding(self) -> AbstractContextManager[None]:
         """Around several passes over the same weights, which change in none of them."""
@@ -179,42 +227,11 @@ class Program:
         weight: Tensor | None,
         dropout: Dropout,
     ) -> tuple[tuple[Tensor, ...], Tensor, Tensor]:
-        found = self._gradients_by_hand(parameters, tokens, targets, weight)
-        if found is not None:
-            return found
         loss, logits = self._mapped(self._loss, parameters, tokens, targets, *dropout)
         if weight is not None:
             loss = loss * weight
         gradients = torch.autograd.grad(loss.sum(), list(parameters.values()))
         return gradients, loss.detach(), logits.detach()
-
-    @torch.no_grad()
-    def _gradients_by_hand(
-        self,
-        parameters: Mapping[str, Tensor],
-        tokens: Tensor,
-        targets: Tensor,
-        weight: Tensor | None,
-    ) -> tuple[tuple[Tensor, ...], Tensor, Tensor] | None:
-        """The same of one run by a way back of the network's own; None where it has none."""
-        measure = self._measure_by_hand
-        if measure is None or len(tokens) > 1:
-            return None
-        self._network.loops = True
-        own = {name: parameter[0] for name, parameter in parameters.items()}
-        found = self._network.by_hand(own, tokens.squeeze(0), self._read)
-        if found is None:
-            return None
-        logits, back = found
-        loss, to_logits = measure(
-            logits, targets.squeeze(0), n_classes=self._n_classes, dtype=self.loss_dtype
-        )
-        assert to_logits is not None
-        if weight is not None:
-            loss, to_logits = loss * float(weight), to_logits * weight
-        gradients = back(to_logits)
-        losses = torch.tensor([loss], dtype=self.loss_dtype)
-        return tuple(gradients[name][None] for name in own), losses, logits[None]
 
     def _gradients_in_one_graph(
         self,

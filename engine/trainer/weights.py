@@ -4,7 +4,7 @@ Shapes: ``R`` runs, ``P`` numbers in a row.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
@@ -19,7 +19,7 @@ from engine.trainer.noise import noise_of_step
 from engine.trainer.rows import Layout
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Group:
     """Runs that are computed together: their rows, and their parameters as leaves of the graph.
 
@@ -28,6 +28,8 @@ class Group:
 
     rows: slice
     leaves: Mapping[str, Tensor]
+    gradients: tuple[Mapping[str, Tensor], Mapping[str, Tensor]]
+    """Views of `Weights.gradient` and of `Weights.scratch`, by parameter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,9 @@ class Weights:
         device: torch.device,
         *,
         noise_seeds: Sequence[int],
+        together: Sequence[slice] | None = None,
     ) -> None:
+        """`together` says which rows are computed as one group; by default the device does."""
         self.layout = layout
         self._settings = settings
         self._optimizer = UPDATES[settings[0].kind]
@@ -74,10 +78,12 @@ class Weights:
         self.scratch = torch.zeros_like(self._values)
         self._constants = self._constant_columns(device)
         self._decayed = self._decayed_rows(device)
-        slices = groups(len(runs), device)
-        self.groups = [Group(rows, self._leaves(self._values[rows])) for rows in slices]
+        slices = groups(len(runs), device) if together is None else together
+        self._still = [self._rows(rows) for rows in slices]
+        """What updates change: it lies where it is."""
+        self.groups = [self._group(self._values, rows) for rows in slices]
         shown = self._slots.get("average", self._values)
-        self.shown_groups = [Group(rows, self._leaves(shown[rows])) for rows in slices]
+        self.shown_groups = [self._group(shown, rows) for rows in slices]
         """The weights that are measured: their average, where one is kept."""
 
     @property
@@ -138,8 +144,9 @@ class Weights:
 
     def apply(self, columns: Columns, *, noise_of: int | None = None) -> None:
         """What an update does on the device; noise only where the host says of which step."""
-        for group in self.groups:
-            rows = self._rows(group.rows, {**columns, **self._constants})
+        columns = {**columns, **self._constants}
+        for group, still in zip(self.groups, self._still, strict=True):
+            rows = replace(still, columns=self._columns_of(group.rows, columns))
             prepare(rows)
             if noise_of is not None:
                 self._add_noise(group.rows, noise_of)
@@ -171,19 +178,20 @@ class Weights:
         """The Euclidean norm of each run's gradient."""
         return self._norm(self.gradient)
 
-    def _rows(self, rows: slice, columns: Columns) -> Rows:
-        of_runs: Columns = {name: column[rows] for name, column in columns.items()}
-        if self._decayed is not None:
-            of_runs = spare(of_runs, self._decayed[rows])
+    def _rows(self, rows: slice) -> Rows:
         return Rows(
             weights=self._values[rows],
             gradient=self.gradient[rows],
             slots={name: slot[rows] for name, slot in self._slots.items()},
-            columns=of_runs,
+            columns={},
             scratch=self.scratch[rows],
             parts=self._parts,
             settings=self._settings[0],
         )
+
+    def _columns_of(self, rows: slice, columns: Columns) -> Columns:
+        of_runs = {name: column[rows] for name, column in columns.items()}
+        return of_runs if self._decayed is None else spare(of_runs, self._decayed[rows])
 
     def _constant_columns(self, device: torch.device) -> Columns:
         """Numbers that are the same at each update; only of what some run asks for."""
@@ -221,6 +229,8 @@ class Weights:
             [torch.linalg.vector_norm(rows[g.rows], dim=1, keepdim=True) for g in self.groups]
         )
 
-    def _leaves(self, rows: Tensor) -> dict[str, Tensor]:
-        views = self.layout.views(rows)
-        return {name: view.detach().requires_grad_() for name, view in views.items()}
+    def _group(self, values: Tensor, rows: slice) -> Group:
+        views = self.layout.views(values[rows])
+        leaves = {name: view.detach().requires_grad_() for name, view in views.items()}
+        to = (self.layout.views(each[rows]) for each in (self.gradient, self.scratch))
+        return Group(rows, leaves, tuple(to))  # pyright: ignore[reportArgumentType]

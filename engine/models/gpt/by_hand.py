@@ -1,20 +1,24 @@
 """One layer's logits with a way back to its weights that is put together by hand.
 
 The loops of `engine.kernels` each bring their own gradient. Joined by autograd, as in
-`engine.models.gpt.one_layer`, a step of the smallest networks spends a fifth of its time between
-them: on nodes of a graph that is always the same. Here they call each other; the numbers are the
+`engine.models.gpt.one_layer`, a step of the smallest networks spends half of its time between
+them: on nodes of a graph that is always the same, and on room for arrays that always have the same
+shapes. Here they call each other, and write where the last step has written; the numbers are the
 same to the bit, which the tests compare.
+
+Shapes: ``B`` examples, ``T`` tokens, ``A`` read positions, ``V`` vocabulary, ``C`` d_model.
 """
 
-from collections.abc import Callable, Mapping
-from functools import partial
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from engine.models.gpt.folded import Folded, FoldedWeights, or_zeros
+from engine.kernels.folded_weights import FoldedWeights
+from engine.models.gpt.folded import Folded
 from engine.models.gpt.occurring import Occurring
 from engine.models.positions import unseen_from
 
@@ -33,14 +37,20 @@ NAMES = {
 }
 """What the network calls `FoldedWeights`."""
 
-Back = Callable[[Float[Tensor, "B A V"]], FoldedWeights]
-"""The gradient of the logits → those of the weights."""
 
-
-def applies(occurring: Occurring, read: tuple[int, ...]) -> bool:
-    """Whether the columns of the attention weights lie as they are summed."""
+def applies(
+    parameters: Mapping[str, Tensor],
+    occurring: Occurring,
+    read: tuple[int, ...],
+    dtype: torch.dtype,
+) -> bool:
+    """Whether there is such a way under these parameters, with products of that type."""
     reference = occurring.reference(read)
-    return reference is None or reference.position == occurring.length - 1
+    # the columns of the attention weights lie as they are summed
+    ordered = reference is None or reference.position == occurring.length - 1
+    lie_still = all(x.is_contiguous() for x in parameters.values())
+    types = {dtype, *(x.dtype for x in parameters.values())}
+    return ordered and lie_still and torch.float64 not in types
 
 
 def weights_of(parameters: Mapping[str, Tensor], positions: Float[Tensor, "T C"]) -> FoldedWeights:
@@ -53,66 +63,136 @@ def weights_of(parameters: Mapping[str, Tensor], positions: Float[Tensor, "T C"]
     return FoldedWeights(**found)
 
 
-def by_name(gradients: FoldedWeights, parameters: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-    """The gradients of those of the parameters that the layer has; see `weights_of`."""
-    found: dict[str, Any] = dict(zip(NAMES.values(), gradients, strict=True))
-    if NAMES["unembedding"] not in parameters:
-        found[NAMES["embedding"]] = gradients.embedding + gradients.unembedding
-    return {name: found[name] for name in parameters}
+class Room:
+    """What a step writes on its way, of any weights of one shape.
+
+    What it gave is written over by the next step, whose ever it is.
+    """
+
+    def __init__(
+        self,
+        weights: FoldedWeights,
+        n_heads: int,
+        occurring: Occurring,
+        read: tuple[int, ...],
+        dtype: torch.dtype,
+    ) -> None:
+        # Numba is imported where its loops are called
+        from engine.kernels import folded_rooms
+        from engine.kernels.buffers import Buffers
+        from engine.kernels.layouts import is_paired
+
+        self.paired, reference = is_paired(dtype), occurring.reference(read)
+        self.occurring, self.read = occurring, read
+        given = folded_rooms.given_of(weights, occurring.read_rows(read))
+        self.sizes = folded_rooms.sizes_of(
+            given,
+            n_heads=n_heads,
+            reference=None if reference is None else reference.row,
+            paired=self.paired,
+        )
+        self.unseen = unseen_from(read, occurring.length).numpy()
+        self.folded = folded_rooms.room_forward(given, self.sizes)
+        self.folded_back = folded_rooms.room_backward(given, self.folded, self.sizes)
+        F, V = given.w_in.shape[1], len(given.unembedding)
+        self.tables = folded_rooms.room_of_tables(given, self.sizes)
+        self.through = self.tables.through[:F, :V]
+        self.to_products = np.empty_like(self.tables.products)
+        self.to_through = np.empty((V, F), np.float32)
+        self._buffers = Buffers()
+        self._by_number: dict[int, OfExamples] = {}
+        self._most = 0
+
+    def made(self) -> Folded:
+        """The tables of the last step."""
+        return Folded(*map(torch.from_numpy, (*self.tables[:3], self.through)))
+
+    def of(self, tokens: Int[Tensor, "B T"]) -> "OfExamples":
+        """Room for these examples: the same memory for any number of them."""
+        n = len(tokens)
+        if n > self._most:
+            # what the others have is too small and was given up
+            self._by_number, self._most = {}, n
+        if n not in self._by_number:
+            self._by_number[n] = OfExamples(self, tokens, self._buffers.take)
+        return self._by_number[n]
 
 
-def folded_layer(
-    weights: FoldedWeights,
-    n_heads: int,
-    tokens: Int[Tensor, "B T"],
-    read: tuple[int, ...],
-    *,
-    occurring: Occurring,
-    dtype: torch.dtype,
-) -> tuple[Float[Tensor, "B A V"], Back, Folded]:
-    """Logits at the positions `read`, the way back, and the tables behind them; all in float32."""
-    # Numba is imported where its loops are called
-    from engine.kernels import folded_tables, rectified_layer
-    from engine.kernels.looked_up import look_up
-    from engine.kernels.row_sums import Places
+class OfExamples:
+    """The part of a step's room that depends on the number of examples."""
 
-    own = folded_tables.Weights(*or_zeros(weights))
-    rows = folded_tables.Rows(occurring.tokens, occurring.positions, occurring.of_positions(read))
-    reference = occurring.reference(read)
-    row = None if reference is None else reference.row
-    tables = folded_tables.tables_of(own, rows, n_heads=n_heads, reference=row, dtype=dtype)
-    found = occurring.looked_up(tokens, read)
-    sought = (found.rows, found.asked, unseen_from(read, tokens.shape[1]))
-    scale = (len(own.out) // n_heads) ** -0.5
-    places = Places(look_up(tables.products, *sought, scale), found.by_head, found.asked)
-    layer = rectified_layer.Layer(tables.table, tables.base, places, tables.through, dtype)
-    logits, kept = rectified_layer.logits_of(layer, keeps=True)
-    passed = _Passed(tables, layer, kept, found.rows, scale)
-    found_logits = logits.view(len(tokens), len(read), -1)
-    return found_logits, partial(_back, passed), Folded(*tables[:4])
+    def __init__(self, room: Room, tokens: Int[Tensor, "B T"], take: Any) -> None:
+        from engine.kernels import rectified_layer
+
+        (B, T), tables = tokens.shape, room.tables
+        rows, asked, by_head = _sought(room, tokens)
+        attention = take("attention", (len(asked), T * room.sizes.n_heads), np.float32)
+        self.given = rectified_layer.Given(
+            tables.table, tables.base, attention, by_head, asked, room.through
+        )
+        self.rows = rows
+        self.layer = rectified_layer.room_forward(
+            self.given, paired=room.paired, keeps=True, take=take
+        )
+        self.back = rectified_layer.room_backward(self.given, paired=room.paired, take=take)
+        self.logits = torch.from_numpy(self.layer.logits).view(B, len(room.read), -1)
+        self.to_logits = torch.from_numpy(self.back.gradient.wide)[: len(asked)]
 
 
-class _Passed(NamedTuple):
-    """What the way back needs to know."""
-
-    tables: Any
-    layer: Any
-    hidden: Tensor
-    rows: Tensor
-    scale: float
+def _sought(room: Room, tokens: Int[Tensor, "B T"]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    found = room.occurring.looked_up(tokens, room.read)
+    return found.rows.numpy(), found.asked.numpy(), found.by_head.numpy()
 
 
-def _back(passed: _Passed, gradient: Tensor) -> FoldedWeights:
-    from engine.kernels import folded_tables, rectified_layer
-    from engine.kernels.looked_up import look_back
+class FoldedLayer:
+    """One layer under weights that stay where they are, and so do their gradients."""
 
-    tables, layer = passed.tables, passed.layer
-    flat = gradient.flatten(0, 1)
-    to_table, to_base, to_weights, to_through = rectified_layer.gradients_of(
-        layer, passed.hidden, flat
-    )
-    weights, _, asked = layer.places
-    shape = tables.products.shape
-    to_products = look_back(to_weights, passed.rows, asked, weights, shape, passed.scale)
-    found = folded_tables.gradients_of(tables.made, to_products, to_table, to_base, to_through)
-    return FoldedWeights(*found)
+    def __init__(
+        self,
+        parameters: Mapping[str, Tensor],
+        gradients: Mapping[str, Tensor],
+        positions: Float[Tensor, "T C"],
+        occurring: Occurring,
+        read: tuple[int, ...],
+    ) -> None:
+        from engine.kernels.folded_rooms import N_WEIGHTS, given_of
+
+        self.weights = weights_of(parameters, positions)
+        self.given = given_of(self.weights, occurring.read_rows(read))
+        # of what the network has not, the gradient is written beside
+        to = [
+            gradients[name].numpy() if name in gradients else np.empty_like(own)
+            for name, own in zip(NAMES.values(), self.given[:N_WEIGHTS], strict=True)
+        ]
+        self._to = self.given._replace(**dict(zip(NAMES, to, strict=True)))
+        self._tied = NAMES["unembedding"] not in parameters
+
+    def forward(self, room: Room, tokens: Int[Tensor, "B T"]) -> OfExamples:
+        """What holds the logits, and what `backward` needs to know of the examples."""
+        from engine.kernels import folded_tables, looked_up, rectified_layer
+
+        tables, sizes, own = room.tables, room.sizes, room.of(tokens)
+        own.rows, asked, by_head = _sought(room, tokens)
+        own.given = own.given._replace(rows=by_head, asked=asked)
+        folded_tables.forward(self.given, room.folded, sizes, tables)
+        ends = room.unseen, sizes.d_head**-0.5, own.given.weights
+        looked_up.look(tables.products, own.rows, asked, *ends)
+        rectified_layer.forward(own.given, own.layer, paired=room.paired)
+        return own
+
+    def backward(self, room: Room, own: OfExamples) -> None:
+        """Write the gradients, from that of the logits in `own.to_logits`."""
+        from engine.kernels import folded_tables, looked_up, rectified_layer
+
+        layer = own.back
+        rectified_layer.backward(own.given, own.layer.hidden, layer, paired=room.paired)
+        ends = own.given.weights, room.sizes.d_head**-0.5, room.to_products
+        looked_up.look_back(layer.weights, own.rows, own.given.asked, *ends)
+        V, F = room.to_through.shape
+        room.to_through[:] = layer.through[:V, :F]
+        made = folded_tables.Made(self.given, room.folded, room.sizes)
+        of_tables = room.to_products, layer.table, layer.base, room.to_through
+        back = room.folded_back
+        folded_tables.backward(made, back, folded_tables.Tables(*of_tables), self._to)
+        if self._tied:
+            self._to.embedding[:] += self._to.unembedding

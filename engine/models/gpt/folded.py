@@ -21,6 +21,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from engine.kernels.folded_weights import FoldedWeights
 from engine.models.gpt.block import Block
 from engine.models.gpt.occurring import Occurring
 from engine.models.gpt.rectified import in_panels, to_panels
@@ -39,21 +40,9 @@ class Folded(NamedTuple):
         """The same without the way to the weights."""
         return Folded(*(each.detach() for each in self))
 
-
-class FoldedWeights(NamedTuple):
-    """What the tables are made of; biases are None where there are none."""
-
-    embedding: Float[Tensor, "V C"]
-    positions: Float[Tensor, "T C"]
-    qkv: Float[Tensor, "C 3C"]
-    qkv_bias: Float[Tensor, " 3C"] | None
-    out: Float[Tensor, "C C"]
-    out_bias: Float[Tensor, " C"] | None
-    w_in: Float[Tensor, "C F"]
-    in_bias: Float[Tensor, " F"] | None
-    w_out: Float[Tensor, "F C"]
-    mlp_bias: Float[Tensor, " C"] | None
-    unembedding: Float[Tensor, "V C"]
+    def copied(self) -> "Folded":
+        """The same in memory of its own."""
+        return Folded(*(each.clone() for each in self))
 
 
 def folded_tables(
@@ -131,17 +120,18 @@ class _FoldedTables(torch.autograd.Function):
         *weights: Tensor | None,
     ) -> tuple[Tensor, ...]:
         # Numba is imported where its loops are called
-        from engine.kernels.folded_tables import Rows, Weights, tables_of
+        from engine.kernels.folded_tables import tables_of
 
         ctx.lacking = [i for i, each in enumerate(weights) if each is None]
-        own = or_zeros(FoldedWeights(*weights))  # pyright: ignore[reportArgumentType]
         reference = occurring.reference(read)
-        rows = Rows(occurring.tokens, occurring.positions, occurring.of_positions(read))
-        row = None if reference is None else reference.row
-        *tables, ctx.made = tables_of(
-            Weights(*own), rows, n_heads=n_heads, reference=row, dtype=dtype
+        tables, ctx.made = tables_of(
+            FoldedWeights(*weights),  # pyright: ignore[reportArgumentType]
+            occurring.read_rows(read),
+            n_heads=n_heads,
+            reference=None if reference is None else reference.row,
+            dtype=dtype,
         )
-        return tuple(tables)
+        return tables
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -150,12 +140,3 @@ class _FoldedTables(torch.autograd.Function):
         found = gradients_of(ctx.made, *gradients)
         own = [None if i in ctx.lacking else x for i, x in enumerate(found)]
         return None, None, None, None, *own
-
-
-def or_zeros(weights: FoldedWeights) -> list[Tensor]:
-    """The weights without the way to them; zeros for biases that are missing."""
-    found: list[Tensor] = []
-    for each in weights:
-        # a bias follows its matrix
-        found.append(found[-1].new_zeros(found[-1].shape[1]) if each is None else each.detach())
-    return [each.contiguous() for each in found]

@@ -19,13 +19,15 @@ norms takes its products before positions are mixed (`engine.models.gpt.one_laye
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from engine.kernels.folded_weights import FoldedWeights
 from engine.models.gathering import gathered
-from engine.models.gpt import by_hand
+from engine.models.gpt import by_hand as hand
 from engine.models.gpt.block import Block
 from engine.models.gpt.by_prefix import attend_by_prefix
 from engine.models.gpt.folded import Folded, folded_tables
@@ -41,7 +43,7 @@ from engine.models.gpt.one_layer import (
 )
 from engine.models.gpt.settings import DecoderSettings
 from engine.models.gpt.table import attend_by_table
-from engine.models.network import Back, Network
+from engine.models.network import ByHand, Network, Passed
 from engine.models.positions import at_positions
 from engine.models.prefixes import MOST_TOKENS, Prefixes
 
@@ -70,6 +72,7 @@ class GPT(Network):
         self.settings = settings
         self.length = length
         self._rows: Occurring | None = None
+        self._rooms: dict[tuple[tuple[int, ...], int], hand.Room] = {}
         self._sums_rows = self.in_one_pass and applies(
             settings, vocab_size=vocab_size, length=length
         )
@@ -160,22 +163,40 @@ class GPT(Network):
         )
 
     def by_hand(
-        self, parameters: Mapping[str, Tensor], tokens: Int[Tensor, "B T"], read: tuple[int, ...]
-    ) -> tuple[Float[Tensor, "B A V"], Back] | None:
+        self,
+        parameters: Mapping[str, Tensor],
+        gradients: Mapping[str, Tensor],
+        read: tuple[int, ...],
+    ) -> ByHand | None:
         """See `Network.by_hand`; of one layer that folds."""
-        T, dtype = tokens.shape[1], self.matmul_dtype
-        folds_here = self._takes_one_layer(tokens) and folds(self.blocks[0].mlp, self.unembedding)
+        may = self._sums_rows and self.savings and folds(self.blocks[0].mlp, self.unembedding)
+        if not may:
+            return None
+        T, dtype = self.length, self.matmul_dtype
         occurring = self._occurring(T)
-        if not (folds_here and self.length == T and by_hand.applies(occurring, read)):
+        if not hand.applies(parameters, occurring, read, dtype):
             return None
-        weights = by_hand.weights_of(parameters, self.positions(T))
-        if torch.float64 in (weights.embedding.dtype, dtype):
-            return None
-        logits, back, tables = by_hand.folded_layer(
-            weights, self.settings.n_heads, tokens, read, occurring=occurring, dtype=dtype
-        )
-        self._hold((weights.embedding.data_ptr(), read), tables)
-        return logits, lambda gradient: by_hand.by_name(back(gradient), parameters)
+        layer = hand.FoldedLayer(parameters, gradients, self.positions(T), occurring, read)
+        key = layer.weights.embedding.data_ptr(), read
+
+        def way(tokens: Int[Tensor, "B T"]) -> Passed | None:
+            if not (self._takes_one_layer(tokens) and tokens.shape[1] == T):
+                return None
+            room = self._room(layer.weights, read)
+            own = layer.forward(room, tokens)
+            if self.held is not None:
+                self._hold(key, room.made().copied())
+            return Passed(own.logits, own.to_logits, partial(layer.backward, room, own))
+
+        return way
+
+    def _room(self, weights: FoldedWeights, read: tuple[int, ...]) -> hand.Room:
+        """The last step's room, which all runs share; made anew where threads are other ones."""
+        key, dtype = (read, torch.get_num_threads()), self.matmul_dtype
+        if key not in self._rooms:
+            own = weights, self.settings.n_heads, self._occurring(self.length)
+            self._rooms = {key: hand.Room(*own, read, dtype)}
+        return self._rooms[key]
 
     def _tables(self, occurring: Occurring, read: tuple[int, ...]) -> Tables | Folded:
         """What the weights alone give; where they are held, what they gave before."""

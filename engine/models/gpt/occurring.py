@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Int, Shaped
 from torch import Tensor
 
+from engine.kernels.folded_weights import Rows
 from engine.models.positions import at_positions
 from engine.models.remembered import Remembered
 
@@ -82,6 +83,10 @@ class Occurring:
         if int(rows.max()) >= len(self.tokens):
             raise IndexError("A token stands at a position where the task has none of it.")
         return rows
+
+    def read_rows(self, read: tuple[int, ...]) -> Rows:
+        """The rows, and which of them are read, as loops take them."""
+        return Rows(self.tokens, self.positions, self.of_positions(read))
 
     def _of_positions(self, read: tuple[int, ...]) -> Int[Tensor, " Q"]:
         return torch.isin(self.positions, torch.tensor(read)).nonzero().flatten()

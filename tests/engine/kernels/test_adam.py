@@ -37,11 +37,10 @@ def test_the_loop_equals_the_chain_of_operations(n: int):
     chain, loop = _rows(n), _rows(n)
     adam_step_by_torch(chain)
     adam_step(
-        loop.weights[0],
-        loop.gradient[0],
-        loop.slots["mean"][0],
-        loop.slots["square"][0],
-        **NUMBERS,
+        loop.weights,
+        loop.gradient,
+        **loop.slots,
+        **loop.columns,
     )
     for found, wanted in (
         (loop.weights, chain.weights),
@@ -56,11 +55,10 @@ def test_a_gradient_that_is_not_finite_reaches_the_weights():
     rows = _rows(64)
     rows.gradient[0, 5] = float("nan")
     adam_step(
-        rows.weights[0],
-        rows.gradient[0],
-        rows.slots["mean"][0],
-        rows.slots["square"][0],
-        **NUMBERS,
+        rows.weights,
+        rows.gradient,
+        **rows.slots,
+        **rows.columns,
     )
     assert rows.weights[0, 5].isnan()
     assert rows.weights[0, :5].isfinite().all()

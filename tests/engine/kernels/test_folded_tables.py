@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from engine.kernels.folded_rooms import Rows, Weights
-from engine.kernels.folded_tables import gradients_of, tables_of
+from engine.kernels.folded_tables import Made, gradients_of, tables_of
+from engine.kernels.folded_weights import FoldedWeights
 from engine.models.gpt.block import Block
-from engine.models.gpt.folded import FoldedWeights, folded_tables_by_torch, or_zeros
+from engine.models.gpt.folded import Folded, folded_tables_by_torch
 from engine.models.gpt.occurring import Occurring
 from engine.models.gpt.settings import GPTSettings
 from tests.engine.kernels.threads import threads
@@ -29,17 +29,17 @@ class _Layer(NamedTuple):
     occurring: Occurring
     read: tuple[int, ...]
 
-    def tables(self, dtype: torch.dtype) -> Any:
+    def tables(self, dtype: torch.dtype) -> tuple[Folded, Made]:
         reference = self.occurring.reference(self.read)
-        own = [x.float() for x in or_zeros(self.weights)]
-        rows = (self.occurring.tokens, self.occurring.positions)
-        return tables_of(
-            Weights(*own),
-            Rows(*rows, self.occurring.of_positions(self.read)),
+        own = (None if x is None else x.float() for x in self.weights)
+        found, made = tables_of(
+            FoldedWeights(*own),
+            self.occurring.read_rows(self.read),
             n_heads=self.block.attn.n_heads,
             reference=None if reference is None else reference.row,
             dtype=dtype,
         )
+        return Folded(*found), made
 
     def by_torch(self) -> Any:
         w = self.weights
@@ -72,7 +72,7 @@ def _layer(size: str, read: str, *, biases: bool = True, fixed: bool = True) -> 
 def _gradients(tables: Any, layer: _Layer) -> list[Tensor]:
     """Of the tables: random, and zero where nothing is but filling."""
     draw = torch.Generator().manual_seed(3)
-    found = [torch.randn(x.shape, generator=draw) for x in tables[:4]]
+    found = [torch.randn(x.shape, generator=draw) for x in tables]
     F, V = tables.through.shape
     for x, width in ((slice(0, -(-F // 64)), F), (slice(-(-F // 64), None), V)):
         for each in found[1:3]:
@@ -91,7 +91,7 @@ def test_tables_and_gradients_equal_torch(
     size: str, read: str, form: str, dtype: torch.dtype, within: float
 ):
     layer = _layer(size, read, biases=form != "no biases", fixed="all" not in form)
-    tables, wanted = layer.tables(dtype), layer.by_torch()
+    (tables, made), wanted = layer.tables(dtype), layer.by_torch()
     for name, exact in wanted._asdict().items():
         found = getattr(tables, name)
         assert found.shape == exact.shape
@@ -99,7 +99,7 @@ def test_tables_and_gradients_equal_torch(
     gradients = _gradients(tables, layer)
     own = {k: w for k, w in layer.weights._asdict().items() if w is not None}
     exact = torch.autograd.grad(wanted, list(own.values()), [g.double() for g in gradients])
-    found = gradients_of(tables.made, *gradients)._asdict()
+    found = gradients_of(made, *gradients)._asdict()
     for name, to in zip(own, exact, strict=True):
         assert found[name].shape == to.shape
         assert (found[name] - to).norm() <= within * to.norm() + 1e-9, name
@@ -111,13 +111,13 @@ def test_numbers_do_not_depend_on_the_threads(size: str, dtype: torch.dtype):
     layer, found = _layer(size, "many rows"), []
     for n in (1, 2, 5):
         with threads(n):
-            tables = layer.tables(dtype)
-            gradients = gradients_of(tables.made, *_gradients(tables, layer))
-            found.append([*tables[:4], *gradients])
+            tables, made = layer.tables(dtype)
+            found.append([*tables, *gradients_of(made, *_gradients(tables, layer))])
     for other in found[1:]:
         assert all(map(torch.equal, found[0], other))
 
 
 def test_bfloat16_is_not_float32():
     layer = _layer("quick", "one row")
-    assert not torch.equal(layer.tables(torch.float32).table, layer.tables(torch.bfloat16).table)
+    (exact, _), (rounded, _) = layer.tables(torch.float32), layer.tables(torch.bfloat16)
+    assert not torch.equal(exact.table, rounded.table)

@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from engine.kernels.layouts import as_units, in_layouts
+from engine.kernels.layouts import lay_out, room_of_layouts, room_of_units
+from engine.kernels.matrices import write_columns, write_columns_turned
 from engine.kernels.panels import WIDTH
 from engine.kernels.products import TILE_ROWS
 
@@ -24,24 +25,38 @@ def _apart(pairs: Tensor) -> tuple[Tensor, Tensor]:
     return tuple(pairs.view(HALF).unflatten(-1, (-1, 2)).unbind(-1))  # pyright: ignore[reportReturnType]
 
 
+def _units(x: Tensor, *, paired: int, turned: bool) -> Tensor:
+    room = room_of_units("", 12, 8, paired=paired)
+    (write_columns_turned if turned else write_columns)(x.numpy(), room, 0, 0)
+    return torch.from_numpy(room)
+
+
+def _layouts(x: Tensor, *, paired: int) -> list[Tensor]:
+    room, (R, V) = room_of_layouts(*x.shape, paired=paired), x.shape
+    room.wide.fill(3)
+    room.wide[:R, :V], room.wide[:R, V:] = x.numpy(), 0
+    lay_out(R, room)
+    return [torch.from_numpy(each) for each in room]
+
+
 @pytest.mark.parametrize("turned", [False, True])
 def test_pairs_are_neighbours_of_the_first_dimension(turned: bool):
     x = _numbers(9, 7)
     given = x.T.contiguous() if turned else x
-    units = as_units(given, HALF, rows=12, columns=8, turned=turned)
+    units = _units(given, paired=1, turned=turned)
     lower, upper = (each.float() for each in _apart(units))
     wide = torch.nn.functional.pad(x, (0, 1, 0, 3))
     assert torch.equal(lower, wide[0::2].to(HALF).float())
     assert torch.equal(upper, wide[1::2].to(HALF).float())
-    assert torch.equal(as_units(given, torch.float32, rows=12, columns=8, turned=turned), wide)
+    assert torch.equal(_units(given, paired=0, turned=turned), wide)
 
 
 @pytest.mark.parametrize(("n_results", "n_logits"), [(12, 64), (7, 5), (8, 113), (1, 64)])
 def test_a_gradient_is_filled_up_with_zeros(n_results: int, n_logits: int):
     gradient = _numbers(n_results, n_logits)
-    wide, *both = in_layouts(gradient, torch.float32)
-    assert all(each is wide for each in both)
-    filled, by_logit, by_result = in_layouts(gradient, HALF)
+    wide, *both = _layouts(gradient, paired=0)
+    assert all(torch.equal(each, wide) for each in both)
+    filled, by_logit, by_result = _layouts(gradient, paired=1)
     assert torch.equal(filled, wide)
     assert wide.shape[0] % TILE_ROWS == wide.shape[1] % WIDTH == 0
     assert wide.shape[1] >= -(-n_logits // TILE_ROWS) * TILE_ROWS  # whole tiles of its columns

@@ -8,7 +8,7 @@ from torch import Tensor
 from engine.optim import OptimizerSettings
 from engine.trainer.rows import Layout
 from engine.trainer.state import unpack
-from engine.trainer.weights import Group, Weights
+from engine.trainer.weights import Weights
 
 CPU = torch.device("cpu")
 
@@ -57,8 +57,8 @@ def ours(
         unpack(LAYOUT, {f"model.{name}": view for name, view in named(row).items()}, each)
         for row, each in zip(initial(len(settings)), settings, strict=True)
     ]
-    weights = Weights(LAYOUT, runs, settings, CPU, noise_seeds=range(len(runs)))
-    weights.groups = [Group(slice(0, len(runs)), {})]
+    one = [slice(0, len(runs))]
+    weights = Weights(LAYOUT, runs, settings, CPU, noise_seeds=range(len(runs)), together=one)
     found: list[Tensor] = []
     for step, columns in enumerate(weights.columns(steps, first_step=1, steps=steps)):
         now = [weights.run(run) for run in range(len(runs))]

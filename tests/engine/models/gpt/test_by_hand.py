@@ -32,6 +32,12 @@ def _to_logits(logits: Tensor) -> Tensor:
     return torch.randn(logits.shape, generator=torch.Generator().manual_seed(2))
 
 
+def _give_back(passed: Any) -> None:
+    room, given = passed.to_logits, _to_logits(passed.logits).flatten(0, 1)
+    room[:] = torch.nn.functional.pad(given, (0, room.shape[1] - given.shape[1]))
+    passed.back()
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
 @pytest.mark.parametrize("fixed", [False, True])
 @pytest.mark.parametrize("read", READS, ids=str)
@@ -44,45 +50,88 @@ def test_numbers_are_those_of_autograd_to_the_bit(
     if fixed:
         tokens[:, -1] = V - 1
         model.alphabets = [*[range(V)] * (T - 1), [V - 1]]
-    parameters = dict(model.named_parameters())
-    logits, back = model.by_hand(parameters, tokens, read)
-    wanted = model(tokens, read)
-    assert not logits.requires_grad
-    assert torch.equal(logits, wanted)
-    found = back(_to_logits(logits))
-    gradients = torch.autograd.grad(wanted, list(parameters.values()), _to_logits(logits))
-    assert list(found) == list(parameters)
+    way, found = _way(model, read)
+    # what a step of more examples has left is written over
+    for n in (100, 60, 100):
+        _equal(model, found, way(tokens[:n]), tokens[:n], read)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter *= 1.5
+    _equal(model, found, way(tokens), tokens, read)
+
+
+def _way(model: Any, read: tuple[int, ...]) -> tuple[Any, dict[str, Tensor]]:
+    """The way of its own, and where it writes the gradients."""
+    parameters = {name: x.detach() for name, x in model.named_parameters()}
+    found = {name: torch.full_like(x, torch.nan) for name, x in parameters.items()}
+    return model.by_hand(parameters, found, read), found
+
+
+def _equal(model: Any, found: Any, by_hand: Any, tokens: Tensor, read: tuple[int, ...]) -> None:
+    wanted, parameters = model(tokens, read), dict(model.named_parameters())
+    assert torch.equal(by_hand.logits, wanted)
+    gradients = torch.autograd.grad(wanted, list(parameters.values()), _to_logits(wanted))
+    _give_back(by_hand)
     for name, gradient in zip(parameters, gradients, strict=True):
         assert torch.equal(found[name], gradient), name
 
 
-def test_tables_are_held_for_other_examples():
+def test_runs_of_one_network_do_not_disturb_each_other():
     model, read = _network(), (T - 1,)
+    tokens = examples(100)
+    parameters = {name: x.detach() for name, x in model.named_parameters()}
+    runs = [{name: x * by for name, x in parameters.items()} for by in (1.0, 2.0)]
+    found = [{name: torch.empty_like(x) for name, x in run.items()} for run in runs]
+    ways = [model.by_hand(run, to, read) for run, to in zip(runs, found, strict=True)]
+    for way, n in zip(ways, (90, 100), strict=True):
+        _give_back(way(tokens[:n]))
+    for run, to, n in zip(runs, found, (90, 100), strict=True):
+        with torch.no_grad():
+            for name, x in model.named_parameters():
+                x.copy_(run[name])
+        wanted = model(tokens[:n], read)
+        gradients = torch.autograd.grad(wanted, list(model.parameters()), _to_logits(wanted))
+        assert all(map(torch.equal, to.values(), gradients))
+
+
+def test_tables_are_held_for_other_examples_of_each_run():
+    model, read = _network(), (T - 1,)
+    parameters = {name: x.detach() for name, x in model.named_parameters()}
+    others = {name: x * 2 for name, x in parameters.items()}
     with torch.no_grad():
         wanted = model(examples(90), read)
         with model.holding():
-            model.by_hand(dict(model.named_parameters()), examples(100), read)
-            assert len(model.held) == 1
+            for run in (parameters, others):
+                model.by_hand(run, {n: torch.empty_like(x) for n, x in run.items()}, read)(
+                    examples(100)
+                )
+            assert len(model.held) == 2
             assert torch.equal(model(examples(90), read), wanted)
-            assert len(model.held) == 1
+            assert len(model.held) == 2
 
 
 @pytest.mark.parametrize("changes", [{"activation": "gelu"}, {"n_layers": 2}], ids=str)
 def test_networks_of_another_form_have_no_such_way(changes: dict[str, Any]):
-    model = _network(**changes)
-    assert model.by_hand(dict(model.named_parameters()), examples(100), (T - 1,)) is None
+    assert _way(_network(**changes), (T - 1,))[0] is None
 
 
 def test_nor_have_few_examples_nor_float64_nor_a_reference_before_the_end():
     model, read = _network(), (T - 1,)
-    parameters = dict(model.named_parameters())
-    assert model.by_hand(parameters, examples(V - 1), read) is None
+    way, _ = _way(model, read)
+    assert way(examples(100)) is not None
+    assert way(examples(V - 1)) is None
     model.loops = False
-    assert model.by_hand(parameters, examples(100), read) is None
-    first, tokens = _network(), examples(100)
-    tokens[:, 0] = V - 1
+    assert way(examples(100)) is None
+    first = _network()
     first.alphabets = [[V - 1], *[range(V)] * (T - 1)]
-    assert first.by_hand(dict(first.named_parameters()), tokens, read) is None
+    assert _way(first, read)[0] is None
     exact = _network().double()
     exact.matmul_dtype = torch.float64
-    assert exact.by_hand(dict(exact.named_parameters()), examples(100), read) is None
+    assert _way(exact, read)[0] is None
+
+
+def test_nor_have_weights_that_do_not_lie_row_by_row():
+    model, read = _network(), (T - 1,)
+    parameters = {name: x.detach() for name, x in model.named_parameters()}
+    turned = {name: x.T.contiguous().T if x.dim() == 2 else x for name, x in parameters.items()}
+    assert model.by_hand(turned, parameters, read) is None
