@@ -13,6 +13,15 @@ from torch import Tensor
 from engine.kernels.compiled import compiled
 
 
+def decay(weights: Float[Tensor, "R P"], keep: Float[Tensor, "R _"]) -> None:
+    """Multiply weights, in place, by one number of each run, or of each of its numbers.
+
+    Torch would wake its threads up for it, and these watch for more work for some milliseconds: on
+    the cores that the threads of the loops need.
+    """
+    _scale(weights.numpy(), keep.numpy())
+
+
 def adam_step(
     weights: Float[Tensor, "R P"],
     gradient: Float[Tensor, "R P"],
@@ -32,6 +41,19 @@ def adam_step(
     rows = weights, gradient, mean, square
     numbers = mean_gain, square_gain, mean_rate, root_correction, eps
     _step(*(x.numpy() for x in rows), *(x.numpy() for x in numbers))
+
+
+@compiled
+def _scale(weights: np.ndarray, keep: np.ndarray) -> None:
+    of_run = keep.shape[1] == 1
+    for r in range(len(weights)):
+        if of_run:
+            by = keep[r, 0]
+            for i in range(weights.shape[1]):
+                weights[r, i] *= by
+        else:
+            for i in range(weights.shape[1]):
+                weights[r, i] *= keep[r, i]
 
 
 @compiled

@@ -3,6 +3,8 @@
 The stages of `engine.kernels.folded_tables`, whose letters stand for the same here.
 """
 
+from functools import partial
+
 import numpy as np
 
 from engine.kernels.compiled import compiled, within_loops
@@ -20,22 +22,28 @@ from engine.kernels.matrices import (
 )
 from engine.kernels.panels import WIDTH, load, plus, store
 from engine.kernels.products import TILE_ROWS
+from engine.kernels.threads import in_any_order
+
+LINE = 16
+"""Numbers of float32 in a line of the cache."""
 
 
 def lay_out_back(w: Given, f: Forward, b: Backward, sizes: Sizes, to_through: np.ndarray) -> None:
     """The factors' layouts; `to_through` comes transposed."""
     C, S = len(w.out), len(f.x)
     logits = sizes.hidden >> sizes.paired
-    write_columns_turned(f.behind[:C], b.behind_turned, 0, 0)
-    write_columns_turned(w.w_in, b.joined_turned, 0, 0)
-    write_columns_turned(w.qkv[:, 2 * C :], b.w_v_turned, 0, 0)
-    write_columns(f.v[:S, :C], b.v_columns, 0, 0)
-    write_columns(w.out, b.out_columns, 0, 0)
-    write_columns(w.unembedding, b.joined_turned, logits, 0)
-    write_columns(w.w_out, b.w_out_columns, 0, 0)
-    write_columns(f.x, b.x_columns, 0, 0)
-    write_columns(to_through, b.through_columns, 0, 0)
-    write_rows(to_through, b.through_rows, 0)
+    in_any_order(
+        partial(write_columns_turned, f.behind[:C], b.behind_turned, 0, 0),
+        partial(write_columns_turned, w.w_in, b.joined_turned, 0, 0),
+        partial(write_columns_turned, w.qkv[:, 2 * C :], b.w_v_turned, 0, 0),
+        partial(write_columns, f.v[:S, :C], b.v_columns, 0, 0),
+        partial(write_columns, w.out, b.out_columns, 0, 0),
+        partial(write_columns, w.unembedding, b.joined_turned, logits, 0),
+        partial(write_columns, w.w_out, b.w_out_columns, 0, 0),
+        partial(write_columns, f.x, b.x_columns, 0, 0),
+        partial(write_columns, to_through, b.through_columns, 0, 0),
+        partial(write_rows, to_through, b.through_rows, 0),
+    )
 
 
 @compiled
@@ -179,9 +187,12 @@ def relate_back(
         add(to_start[q], ONE, to.out_bias)
     for v in range(V):
         add(w.unembedding[v], of_logits[v], to.mlp_bias)
-        for c in range(C):
-            beside = b.to_joined[c, sizes.hidden + v]
-            b.to_unembedding[v, c] += beside + of_logits[v] * w.mlp_bias[c]
+    for start in range(0, C, LINE):
+        # what is read across its rows stays in the nearest cache for some columns
+        for v in range(V):
+            for c in range(start, min(start + LINE, C)):
+                beside = b.to_joined[c, sizes.hidden + v]
+                b.to_unembedding[v, c] += beside + of_logits[v] * w.mlp_bias[c]
     _reference_back(w, f, b, to, sizes)
     for q in range(len(f.start)):
         n = w.queries[q]

@@ -3,6 +3,8 @@
 The stages of `engine.kernels.folded_tables`, whose letters stand for the same here.
 """
 
+from functools import partial
+
 import numpy as np
 
 from engine.kernels.compiled import compiled, within_loops
@@ -18,6 +20,7 @@ from engine.kernels.matrices import (
     write_rows,
 )
 from engine.kernels.panels import WIDTH, load, plus, store
+from engine.kernels.threads import in_any_order
 
 
 def lay_out(w: Given, f: Forward, sizes: Sizes) -> None:
@@ -25,11 +28,14 @@ def lay_out(w: Given, f: Forward, sizes: Sizes) -> None:
     V, C = w.unembedding.shape
     f.x[:V] = w.embedding
     f.x[V:] = w.positions
-    for x, units in ((f.x, f.x_rows), (w.out, f.out_rows), (w.w_out, f.w_out_rows)):
-        write_rows(x, units, 0)
-    write_columns(w.qkv[:, 2 * C :], f.w_v, 0, 0)
-    write_columns(w.w_in, f.joined, 0, 0)
-    write_columns_turned(w.unembedding, f.joined, 0, sizes.hidden)
+    in_any_order(
+        partial(write_rows, f.x, f.x_rows, 0),
+        partial(write_rows, w.out, f.out_rows, 0),
+        partial(write_rows, w.w_out, f.w_out_rows, 0),
+        partial(write_columns, w.qkv[:, 2 * C :], f.w_v, 0, 0),
+        partial(write_columns, w.w_in, f.joined, 0, 0),
+        partial(write_columns_turned, w.unembedding, f.joined, 0, sizes.hidden),
+    )
 
 
 @compiled

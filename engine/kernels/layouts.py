@@ -17,6 +17,7 @@ from engine.kernels.compiled import compiled
 from engine.kernels.matrices import half, whole
 from engine.kernels.panels import WIDTH
 from engine.kernels.products import TILE_ROWS
+from engine.kernels.threads import by_shares
 
 
 def arrays_of(*tensors: Tensor) -> list[np.ndarray]:
@@ -65,13 +66,14 @@ def lay_out(R: int, room: Layouts) -> None:
     wide, by_logit, by_result = room
     wide[R:] = 0
     if by_logit is not wide:
-        _round(wide.view(np.uint32), by_logit.view(np.uint16), by_result)
+        arrays = wide.view(np.uint32), by_logit.view(np.uint16), by_result
+        by_shares(lambda share, _: _round(*arrays, share.start, share.stop), len(by_result))
 
 
 @compiled
-def _round(bits: np.ndarray, halves: np.ndarray, pairs: np.ndarray) -> None:
-    """Float32 in bfloat16, by itself and in pairs of rows."""
-    for u in range(len(pairs)):
+def _round(bits: np.ndarray, halves: np.ndarray, pairs: np.ndarray, first: int, last: int) -> None:
+    """Some pairs of rows of float32 in bfloat16, by itself and in pairs."""
+    for u in range(first, last):
         for v in range(bits.shape[1]):
             low, high = half(bits[2 * u, v]), half(bits[2 * u + 1, v])
             halves[2 * u, v] = low

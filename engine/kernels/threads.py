@@ -39,6 +39,11 @@ def one_by_one(part: Callable[[int, int], None], n: int) -> None:
     _together(take, n_threads(n))
 
 
+def in_any_order(*parts: Callable[[], None]) -> None:
+    """Call each of some parts, none of which needs what another does."""
+    one_by_one(lambda i, _: parts[i](), len(parts))
+
+
 def n_threads(most: int | None = None) -> int:
     """How many threads share, of which there may be no more than `most`."""
     n = torch.get_num_threads()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import torch
 
-from engine.kernels.adam import adam_step
+from engine.kernels.adam import adam_step, decay
 from engine.kernels.compiled import available
 from engine.optim import (
     AdamSettings,
@@ -38,7 +38,10 @@ class Updates:
 
 def adamw_update(rows: Rows) -> None:
     """Decay the weights, then take an Adam step. Source: Loshchilov & Hutter 2019, algorithm 2."""
-    rows.weights.mul_(rows.columns["keep"])
+    if _may_loop(rows):
+        decay(rows.weights, rows.columns["keep"])
+    else:
+        rows.weights.mul_(rows.columns["keep"])
     _adam_step(rows)
 
 
@@ -108,10 +111,14 @@ _ADAM = ("mean_gain", "square_gain", "mean_rate", "root_correction", "eps")
 
 
 def _adam_step(rows: Rows) -> None:
-    if rows.weights.device.type == "cpu" and available():
+    if _may_loop(rows):
         _adam_step_by_loop(rows)
     else:
         adam_step_by_torch(rows)
+
+
+def _may_loop(rows: Rows) -> bool:
+    return rows.weights.device.type == "cpu" and available()
 
 
 def _adam_step_by_loop(rows: Rows) -> None:

@@ -22,6 +22,10 @@ TRAIN_CAP = 2_048
 Splits are in random order, so they are a fair sample; full-batch runs are measured on all."""
 
 
+Rows = tuple[Int64[Tensor, "_ T"], Int64[Tensor, "_ A"]]
+"""Token rows and answers of one run."""
+
+
 @dataclass(frozen=True, slots=True)
 class Examples:
     """Token rows and answers of several runs.
@@ -60,16 +64,17 @@ class Examples:
         n = -(-self.tokens.shape[1] // most)
         return self.parts(n) if n > 1 else iter((self,))
 
+    def by_run(self) -> list[Rows]:
+        """Each run's own rows."""
+        each = zip(self.tokens, self.targets, self.n_rows, strict=True)
+        return [(tokens[:n], targets[:n]) for tokens, targets, n in each]
+
     def n_answers(self) -> Int64[Tensor, " R"]:
         """How many answers are asked for, by run."""
         return (self.targets != IGNORED).sum((1, 2))
 
     def _n(self, run: int) -> int:
         return self.n_rows[run]
-
-
-Rows = tuple[Int64[Tensor, "_ T"], Int64[Tensor, "_ A"]]
-"""Token rows and answers of one run."""
 
 
 def joined(runs: Sequence[Rows]) -> Examples:
@@ -85,6 +90,18 @@ def joined(runs: Sequence[Rows]) -> Examples:
         for (_, targets), n in zip(runs, missing, strict=True)
     ]
     return Examples(torch.stack(tokens), torch.stack(targets), n_rows)
+
+
+def side_by_side(rows: Rows) -> Rows:
+    """The same rows, in the order of their tokens.
+
+    Those that begin alike look up the same rows of tables, which are then still in the cache.
+    """
+    tokens, targets = rows
+    order = torch.arange(len(tokens), device=tokens.device)
+    for column in tokens.flip(1).unbind(1):
+        order = order[column[order].argsort(stable=True)]
+    return tokens[order], targets[order]
 
 
 def held_out_names(tasks: Sequence[TaskData]) -> tuple[str, ...]:
@@ -108,21 +125,24 @@ def _rows(task: TaskData, split: str) -> Rows:
 
 
 class Feed:
-    """Which examples each update takes; all of them when the batch size is 0 or covers them."""
+    """Which examples each update takes; all of them when the batch size is 0 or covers them.
+
+    A run that takes all has them in the order of their tokens, others in that of their split.
+    """
 
     def __init__(self, train: Examples, *, batch_size: int, order_seeds: list[int]) -> None:
-        self.train = train
         self.order_seeds = order_seeds
         self.batch_size = batch_size
         self.takes_all = tuple(not 0 < batch_size < n for n in train.n_rows)
         """Which runs take all their rows at every step."""
+        self._ordered: list[Rows] = [
+            side_by_side(rows) if takes_all else rows
+            for rows, takes_all in zip(train.by_run(), self.takes_all, strict=True)
+        ]
+        self.train = joined(self._ordered) if any(self.takes_all) else train
         self.takes_all_rows = torch.tensor(self.takes_all, device=train.tokens.device)
         self._permuted: dict[int, tuple[int, Tensor]] = {}
         self._epochs = [-1] * len(train.n_rows)
-        self._ordered: list[Rows] = [
-            (tokens[:n], targets[:n])
-            for tokens, targets, n in zip(train.tokens, train.targets, train.n_rows, strict=True)
-        ]
 
     def at(self, step: int) -> Examples:
         """The examples of update `step`, counted from 1."""

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from engine.kernels.adam import adam_step
+from engine.kernels.adam import adam_step, decay
 from engine.optim import AdamWSettings
 from engine.optim.rows import Rows
 from engine.optim.updates import adam_step_by_torch
@@ -62,3 +62,12 @@ def test_a_gradient_that_is_not_finite_reaches_the_weights():
     )
     assert rows.weights[0, 5].isnan()
     assert rows.weights[0, :5].isfinite().all()
+
+
+@pytest.mark.parametrize("width", [1, 100])
+def test_weights_decay_as_torch_multiplies_them(width: int):
+    draw = torch.Generator().manual_seed(width)
+    weights, keep = torch.randn(3, 100, generator=draw), torch.rand(3, width, generator=draw)
+    wanted = weights * keep
+    decay(weights, keep)
+    assert torch.equal(weights, wanted)
