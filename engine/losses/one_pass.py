@@ -27,24 +27,24 @@ def answer_loss_in_one_pass(
 
 
 def loss_with_gradient(
-    logits: Float[Tensor, "B A V"],
-    targets: Int[Tensor, "B A"],
+    logits: Float[Tensor, "R V"],
+    targets: Int[Tensor, " R"],
     gradient: Float[Tensor, "_ W"],
     *,
+    n_asked: int,
     n_classes: int,
     dtype: torch.dtype = torch.float32,
 ) -> float:
     """The loss, without autograd; its gradient is written into `gradient` where that has rows.
 
-    Where they are longer than there are logits, they are filled up with zeros.
+    Where they are longer than there are logits, they are filled up with zeros. `n_asked` is the
+    number of targets that ask for an answer.
     """
-    asked = targets.flatten().contiguous()
-    scale = 1 / max(n_asked(asked), 1)
     take = _in_float32
     if dtype == torch.float64:
         # Numba is imported where its loops are called
         from engine.kernels.softmax import cross_entropy as take
-    return take(logits.detach().flatten(0, 1), asked, gradient, n_classes=n_classes, scale=scale)
+    return take(logits, targets, gradient, n_classes=n_classes, scale=1 / max(n_asked, 1))
 
 
 class _AnswerLoss(torch.autograd.Function):
@@ -54,7 +54,9 @@ class _AnswerLoss(torch.autograd.Function):
     ) -> Tensor:
         is_wanted, flat = any(ctx.needs_input_grad), logits.detach().flatten(0, 1)
         gradient = torch.empty_like(flat) if is_wanted else flat[:0]
-        loss = loss_with_gradient(logits, targets, gradient, n_classes=n_classes, dtype=dtype)
+        asked = targets.flatten().contiguous()
+        numbers = {"n_asked": n_asked(asked), "n_classes": n_classes}
+        loss = loss_with_gradient(flat, asked, gradient, dtype=dtype, **numbers)
         if is_wanted:
             ctx.save_for_backward(gradient.view(logits.shape))
         return logits.new_tensor(loss, dtype=dtype)

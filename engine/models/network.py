@@ -21,7 +21,7 @@ from engine.models.remembered import Remembered
 class Passed(NamedTuple):
     """What a way by hand gave for some examples; good until it is taken again."""
 
-    logits: Float[Tensor, "B A V"]
+    logits: Float[Tensor, "BA V"]
     to_logits: Float[Tensor, "BA W"]
     """Room for their gradient, zeros where a row is longer than there are logits."""
     back: Callable[[], None]

@@ -34,11 +34,17 @@ class Updates:
     numbers: Callable[[OptimizerSettings, float, int], dict[str, float]]
     """(settings, learning rate, update counted from 1 since the slots were zero) → numbers."""
     apply: Callable[[Rows], None]
+    by_loop: bool = False
+    """Whether there is a loop for the CPU, which takes each row by itself."""
+
+    def loops(self, device: torch.device) -> bool:
+        """Whether rows on this device are taken by that loop."""
+        return self.by_loop and _may_loop(device)
 
 
 def adamw_update(rows: Rows) -> None:
     """Decay the weights, then take an Adam step. Source: Loshchilov & Hutter 2019, algorithm 2."""
-    if _may_loop(rows):
+    if _may_loop(rows.weights.device):
         decay(rows.weights, rows.columns["keep"])
     else:
         rows.weights.mul_(rows.columns["keep"])
@@ -111,14 +117,14 @@ _ADAM = ("mean_gain", "square_gain", "mean_rate", "root_correction", "eps")
 
 
 def _adam_step(rows: Rows) -> None:
-    if _may_loop(rows):
+    if _may_loop(rows.weights.device):
         _adam_step_by_loop(rows)
     else:
         adam_step_by_torch(rows)
 
 
-def _may_loop(rows: Rows) -> bool:
-    return rows.weights.device.type == "cpu" and available()
+def _may_loop(device: torch.device) -> bool:
+    return device.type == "cpu" and available()
 
 
 def _adam_step_by_loop(rows: Rows) -> None:
@@ -200,8 +206,8 @@ def _muon_numbers(settings: OptimizerSettings, rate: float, update: int) -> dict
 
 
 UPDATES: Mapping[str, Updates] = {
-    "adamw": Updates(("mean", "square"), _adam_numbers, adamw_update),
-    "adam": Updates(("mean", "square"), _adam_numbers, adam_update),
+    "adamw": Updates(("mean", "square"), _adam_numbers, adamw_update, by_loop=True),
+    "adam": Updates(("mean", "square"), _adam_numbers, adam_update, by_loop=True),
     "sgd": Updates(("velocity",), _sgd_numbers, sgd_update),
     "lion": Updates(("trend",), _lion_numbers, lion_update),
     "muon": Updates(("muon_mean", "muon_square"), _muon_numbers, muon_update),

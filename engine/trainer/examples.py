@@ -5,8 +5,9 @@ Shapes: ``R`` runs, ``N`` examples of a split, ``B`` examples of a step, ``T`` t
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Int64
@@ -38,12 +39,29 @@ class Examples:
     targets: Int64[Tensor, "R B A"]
     n_rows: tuple[int, ...]
     """How many rows each run has, at most B."""
+    _known: dict[Any, Any] = field(default_factory=dict[Any, Any], repr=False, compare=False)
+    """What was asked for before: a full batch is the same at every step."""
 
     def of(self, runs: slice | list[int]) -> "Examples":
         """The examples of some runs, no longer than the longest of them."""
-        n_rows = self.n_rows[runs] if isinstance(runs, slice) else tuple(map(self._n, runs))
+        if isinstance(runs, list):
+            return self._of(runs, tuple(map(self._n, runs)))
+        key = runs.start, runs.stop
+        if key not in self._known:
+            self._known[key] = self._of(runs, self.n_rows[runs])
+        return self._known[key]
+
+    def _of(self, runs: slice | list[int], n_rows: tuple[int, ...]) -> "Examples":
         longest = max(n_rows)
         return Examples(self.tokens[runs, :longest], self.targets[runs, :longest], n_rows)
+
+    def alone(self) -> "Alone":
+        """Those of one run: there is no other."""
+        if Alone not in self._known:
+            (tokens,), (targets,) = self.tokens, self.targets
+            n_asked = int((targets != IGNORED).sum())
+            self._known[Alone] = Alone(tokens, targets.flatten().contiguous(), n_asked)
+        return self._known[Alone]
 
     def at(self, places: slice) -> "Examples":
         """Some examples of every run; `places` has no step."""
@@ -75,6 +93,15 @@ class Examples:
 
     def _n(self, run: int) -> int:
         return self.n_rows[run]
+
+
+class Alone(NamedTuple):
+    """The examples of one run."""
+
+    tokens: Int64[Tensor, "B T"]
+    targets: Int64[Tensor, " BA"]
+    n_asked: int
+    """How many of these ask for an answer."""
 
 
 def joined(runs: Sequence[Rows]) -> Examples:

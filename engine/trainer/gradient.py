@@ -3,7 +3,7 @@
 Shapes: ``R`` runs.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -14,6 +14,7 @@ from engine.trainer.examples import Examples
 from engine.trainer.program import Dropout, Program
 from engine.trainer.weights import Group, Weights
 
+_NONE = torch.zeros(1)
 Dropped = Callable[[slice, int], Dropout]
 """(rows, part of the examples) → what the network is told to leave out."""
 
@@ -49,12 +50,20 @@ def take_gradient(
         )
         for group in weights.groups
     ]
-    if len(found) == 1:
-        ((loss, right),) = found
-    else:
-        loss, right = (torch.cat(each) for each in zip(*found, strict=True))
-    accuracy = right / examples.n_answers().clamp(min=1) if with_accuracy else None
+    loss = _joined([loss for loss, _ in found], program.loss_dtype)
+    accuracy = None
+    if with_accuracy:
+        right = torch.cat([right for _, right in found])
+        accuracy = right / examples.n_answers().clamp(min=1)
     return Gradient(loss, accuracy)
+
+
+def _joined(losses: Sequence[Tensor | float], dtype: torch.dtype) -> Float[Tensor, " R"]:
+    tensors = [each for each in losses if isinstance(each, Tensor)]
+    if not tensors:
+        return torch.tensor(losses, dtype=dtype)
+    rows = [x if isinstance(x, Tensor) else torch.tensor([x], dtype=dtype) for x in losses]
+    return torch.cat(rows)
 
 
 def _of_group(
@@ -66,24 +75,24 @@ def _of_group(
     *,
     n_parts: int,
     with_accuracy: bool,
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Tensor | float, Tensor]:
     """Loss and number of right answers; parts of the examples are taken one by one."""
     n_parts = min(n_parts, examples.tokens.shape[1])
     asked = examples.n_answers().clamp(min=1) if n_parts > 1 else None
-    losses: list[Tensor] = []
-    right: list[Tensor] = []
+    loss: Tensor | float = 0.0
+    right = torch.zeros(1, device=weights.gradient.device) if with_accuracy else _NONE
     for i, part in enumerate(examples.parts(n_parts)):
         share = None if asked is None else part.n_answers() / asked
-        rows = (weights.scratch if i else weights.gradient)[group.rows]
         found = program.by_hand(group, part, share, beside=i > 0)
         if found is None:
             left_out = dropped(group.rows, i)
             gradients, *found = program.gradients(group.leaves, part, share, left_out)
-            weights.layout.fill(rows, gradients)
+            to = weights.scratch if i else weights.gradient
+            weights.layout.fill(to[group.rows], gradients)
+        of_part, logits = found
         if i:
-            weights.gradient[group.rows] += rows
-        losses.append(found[0])
+            weights.gradient[group.rows] += weights.scratch[group.rows]
+        loss = of_part + loss if i else of_part
         if with_accuracy:
-            right.append(program.n_right(found[1], part).sum(1))
-    none = torch.zeros(1, device=weights.gradient.device)
-    return sum(losses, none) if n_parts > 1 else losses[0], sum(right, none)
+            right = right + program.n_right(logits.view(*part.targets.shape, -1), part).sum(1)
+    return loss, right

@@ -115,24 +115,25 @@ class Program:
         weight: Float[Tensor, " R"] | None = None,
         *,
         beside: bool = False,
-    ) -> tuple[Float[Tensor, " R"], Float[Tensor, "R B A V"]] | None:
-        """Loss and logits of a group, its gradient written by a way back of the network's own.
+    ) -> tuple[float, Float[Tensor, "BA V"]] | None:
+        """Loss and logits of a group of one run; its gradient by the network's own way back.
 
-        It is written to the group's place, or `beside` it; logits are good until the next call.
+        That is written to the group's place, or `beside` it; logits are good until the next call.
         None where there is no such way for these examples.
         """
         measure = self._measure_by_hand
-        if measure is None or len(examples.tokens) > 1:
+        if measure is None or len(examples.n_rows) > 1:
             return None
         self._network.loops = True
-        way = self._way(group, beside=beside)
-        found = None if way is None else way(examples.tokens.squeeze(0))
+        way, own = self._way(group, beside=beside), examples.alone()
+        found = None if way is None else way(own.tokens)
         if found is None:
             return None
         loss = measure(
             found.logits,
-            examples.targets.squeeze(0),
+            own.targets,
             found.to_logits,
+            n_asked=own.n_asked,
             n_classes=self._n_classes,
             dtype=self.loss_dtype,
         )
@@ -140,7 +141,7 @@ class Program:
             loss *= float(weight)
             found.to_logits.mul_(weight)
         found.back()
-        return torch.full((1,), loss, dtype=self.loss_dtype), found.logits[None]
+        return loss, found.logits
 
     def _way(self, group: Group, *, beside: bool) -> ByHand | None:
         ways = self._ways.setdefault(group, {})

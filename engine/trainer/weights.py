@@ -79,8 +79,9 @@ class Weights:
         self._constants = self._constant_columns(device)
         self._decayed = self._decayed_rows(device)
         slices = groups(len(runs), device) if together is None else together
-        self._still = [self._rows(rows) for rows in slices]
-        """What updates change: it lies where it is."""
+        at_once = [slice(0, len(runs))] if self._takes_rows_apart() else slices
+        self._still = [(rows, self._rows(rows)) for rows in at_once]
+        """What updates change, which lies where it is: of the rows that one takes."""
         self.groups = [self._group(self._values, rows) for rows in slices]
         shown = self._slots.get("average", self._values)
         self.shown_groups = [self._group(shown, rows) for rows in slices]
@@ -145,11 +146,11 @@ class Weights:
     def apply(self, columns: Columns, *, noise_of: int | None = None) -> None:
         """What an update does on the device; noise only where the host says of which step."""
         columns = {**columns, **self._constants}
-        for group, still in zip(self.groups, self._still, strict=True):
-            rows = replace(still, columns=self._columns_of(group.rows, columns))
+        for taken, still in self._still:
+            rows = replace(still, columns=self._columns_of(taken, columns))
             prepare(rows)
             if noise_of is not None:
-                self._add_noise(group.rows, noise_of)
+                self._add_noise(taken, noise_of)
             self._optimizer.apply(rows)
             finish(rows)
 
@@ -189,8 +190,17 @@ class Weights:
             settings=self._settings[0],
         )
 
+    def _takes_rows_apart(self) -> bool:
+        """Whether an update takes each row by itself, whatever others it is given."""
+        some = self._settings[0]
+        wrapped = self._slots.keys() - set(self._optimizer.slots) or self._constants
+        return self._optimizer.loops(self._values.device) and not (
+            wrapped or some.orthogonal_gradient
+        )
+
     def _columns_of(self, rows: slice, columns: Columns) -> Columns:
-        of_runs = {name: column[rows] for name, column in columns.items()}
+        whole = rows.stop - rows.start == len(self._values)
+        of_runs = columns if whole else {name: each[rows] for name, each in columns.items()}
         return of_runs if self._decayed is None else spare(of_runs, self._decayed[rows])
 
     def _constant_columns(self, device: torch.device) -> Columns:

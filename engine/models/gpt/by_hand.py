@@ -124,7 +124,7 @@ class OfExamples:
     def __init__(self, room: Room, tokens: Int[Tensor, "B T"], take: Any) -> None:
         from engine.kernels import rectified_layer
 
-        (B, T), tables = tokens.shape, room.tables
+        T, tables = tokens.shape[1], room.tables
         rows, asked, by_head = _sought(room, tokens)
         attention = take("attention", (len(asked), T * room.sizes.n_heads), np.float32)
         self.given = rectified_layer.Given(
@@ -135,7 +135,7 @@ class OfExamples:
             self.given, paired=room.paired, keeps=True, take=take
         )
         self.back = rectified_layer.room_backward(self.given, paired=room.paired, take=take)
-        self.logits = torch.from_numpy(self.layer.logits).view(B, len(room.read), -1)
+        self.logits = torch.from_numpy(self.layer.logits)
         self.to_logits = torch.from_numpy(self.back.gradient.wide)[: len(asked)]
 
 

@@ -35,3 +35,10 @@ def test_others_have_them_in_the_order_of_their_split():
     mixed = _feed(32)
     assert torch.equal(mixed.train.tokens[0], given.tokens[0])
     assert mixed.train.tokens[1, :30].tolist() == sorted(given.tokens[1, :30].tolist())
+
+
+def test_runs_of_a_slice_are_not_those_of_a_list_with_its_ends():
+    three = joined([(torch.full((2, 3), n), torch.full((2, 1), n)) for n in range(3)])
+    assert three.of(slice(0, 2)).tokens[:, 0, 0].tolist() == [0, 1]
+    assert three.of([0, 2]).tokens[:, 0, 0].tolist() == [0, 2]
+    assert three.of(slice(0, 2)) is three.of(slice(0, 2))

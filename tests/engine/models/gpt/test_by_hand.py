@@ -33,7 +33,7 @@ def _to_logits(logits: Tensor) -> Tensor:
 
 
 def _give_back(passed: Any) -> None:
-    room, given = passed.to_logits, _to_logits(passed.logits).flatten(0, 1)
+    room, given = passed.to_logits, _to_logits(passed.logits)
     room[:] = torch.nn.functional.pad(given, (0, room.shape[1] - given.shape[1]))
     passed.back()
 
@@ -69,8 +69,9 @@ def _way(model: Any, read: tuple[int, ...]) -> tuple[Any, dict[str, Tensor]]:
 
 def _equal(model: Any, found: Any, by_hand: Any, tokens: Tensor, read: tuple[int, ...]) -> None:
     wanted, parameters = model(tokens, read), dict(model.named_parameters())
-    assert torch.equal(by_hand.logits, wanted)
-    gradients = torch.autograd.grad(wanted, list(parameters.values()), _to_logits(wanted))
+    assert torch.equal(by_hand.logits, wanted.flatten(0, 1))
+    given = _to_logits(wanted.flatten(0, 1)).view_as(wanted)
+    gradients = torch.autograd.grad(wanted, list(parameters.values()), given)
     _give_back(by_hand)
     for name, gradient in zip(parameters, gradients, strict=True):
         assert torch.equal(found[name], gradient), name
