@@ -66,6 +66,7 @@ $(VENV)/.ready: requirements.txt | $(VENV)/bin/python
 	$(PIP) -r requirements.txt
 	@$(COMPILE)
 	$(PY) -m app.bundle
+	$(PY) -m engine.worker.rehearsal
 	@touch $@
 
 $(VENV)/.ready-dev: requirements-dev.txt $(VENV)/.ready

@@ -4,11 +4,12 @@ The stages of `engine.kernels.folded_tables`, whose letters stand for the same h
 """
 
 from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from engine.kernels.compiled import compiled, within_loops
-from engine.kernels.folded_rooms import Backward, Forward, Given, Sizes
+from engine.kernels.folded_rooms import Backward, Forward, Given, Sizes, part
 from engine.kernels.matrices import (
     ONE,
     add,
@@ -46,7 +47,24 @@ def lay_out_back(w: Given, f: Forward, b: Backward, sizes: Sizes, to_through: np
     )
 
 
-@compiled
+class _Occurring(NamedTuple):
+    tokens: Any
+    places: Any
+
+
+class _Folded(NamedTuple):
+    v_columns: Any
+    out_columns: Any
+    folded: Any
+    to_table_rows: Any
+    to_table_columns: Any
+    to_behind: Any
+    to_behind_rows: Any
+    to_behind_columns: Any
+    to_joined: Any
+    of_x: Any
+
+
 def fold(
     w: Given,
     f: Forward,
@@ -58,13 +76,28 @@ def fold(
     step: int,
 ) -> None:
     """From panels of the table's gradient those of O · joined and of joined."""
-    C, S, W, paired = len(w.out), len(f.x), f.joined.shape[1], sizes.paired
+    rows, own = part(_Occurring, w), part(_Folded, b)
+    _fold(rows, f.start, own, sizes, to_table, to_base, first, step)
+
+
+@compiled
+def _fold(
+    w: _Occurring,
+    start: np.ndarray,
+    b: _Folded,
+    sizes: Sizes,
+    to_table: np.ndarray,
+    to_base: np.ndarray,
+    first: int,
+    step: int,
+) -> None:
+    C, S, W, paired = sizes.d_model, len(b.of_x), b.to_joined.shape[1], sizes.paired
     H, D, units = sizes.n_heads, sizes.d_head, len(b.v_columns)
     for panel in range(first, len(to_table), step):
         at = panel * WIDTH
         for h in range(H):
             slot = first if paired else panel * H + h
-            _add_parts(w, to_table, b.folded, slot, panel, h)
+            _add_parts(w, to_table, b.folded, sizes.n_tokens, slot, panel, h)
             if paired:
                 by_row(b.folded[slot, :S], b.to_table_rows[panel * H + h], 0)
                 by_column(b.folded[slot, :S], b.to_table_columns[slot], 0, 0)
@@ -82,18 +115,24 @@ def fold(
         size = (len(b.to_joined), WIDTH, len(b.out_columns))
         of_out = (0, 1, C)
         times(b.to_joined, (at, W), b.out_columns, of_out, b.to_behind_columns, (at, W), size)
-        for q in range(len(f.start)):
+        for q in range(len(start)):
             for c in range(C):
                 for j in range(WIDTH):
-                    b.to_joined[c, at + j] += f.start[q, c] * to_base[panel, q, j]
+                    b.to_joined[c, at + j] += start[q, c] * to_base[panel, q, j]
 
 
 @within_loops()
 def _add_parts(
-    w: Given, to_table: np.ndarray, folded: np.ndarray, slot: int, panel: int, head: int
+    w: _Occurring,
+    to_table: np.ndarray,
+    folded: np.ndarray,
+    n_tokens: int,
+    slot: int,
+    panel: int,
+    head: int,
 ) -> None:
     """The gradient of the parts' rows: of each token and of each position the sum of its rows'."""
-    rows, N, V = folded.shape[1], len(w.tokens), len(w.embedding)
+    rows, N, V = folded.shape[1], len(w.tokens), n_tokens
     H = to_table.shape[1] // N
     folded[slot] = 0
     start, before = slot * rows * WIDTH, 0
@@ -111,9 +150,27 @@ def _add_parts(
     store(folded, start + (V + before) * WIDTH, of_place)
 
 
-@compiled
+class _GoneBack(NamedTuple):
+    behind_turned: Any
+    joined_turned: Any
+    w_out_columns: Any
+    through_rows: Any
+    through_columns: Any
+    to_table_rows: Any
+    to_behind_rows: Any
+    to_v: Any
+    to_out: Any
+    to_w_out: Any
+    to_unembedding: Any
+
+
 def go_back(b: Backward, sizes: Sizes, first: int, step: int) -> None:
     """The gradients of the values, of O, W_out and U; a tile of rows is one thread's."""
+    _go_back(part(_GoneBack, b), sizes, first, step)
+
+
+@compiled
+def _go_back(b: _GoneBack, sizes: Sizes, first: int, step: int) -> None:
     width, units = b.to_out.shape[1], len(b.joined_turned)
     n_v, n_out = len(b.to_v) // TILE_ROWS, len(b.to_out) // TILE_ROWS
     n_w_out, n_logits = len(b.to_w_out) // TILE_ROWS, len(b.to_unembedding) // TILE_ROWS
@@ -145,7 +202,7 @@ def go_back(b: Backward, sizes: Sizes, first: int, step: int) -> None:
 
 
 @within_loops()
-def _values_back(b: Backward, sizes: Sizes, i: int) -> None:
+def _values_back(b: _GoneBack, sizes: Sizes, i: int) -> None:
     """The gradient of a tile of the values: a head after the other, panel by panel."""
     H, D = sizes.n_heads, sizes.d_head
     n, rows, units = b.to_table_rows.shape
@@ -164,7 +221,42 @@ def _values_back(b: Backward, sizes: Sizes, i: int) -> None:
                     plus_times(b.to_v, of_c, b.to_table_rows, of_rows, b.behind_turned, of_b, size)
 
 
-@compiled
+class _Weights(NamedTuple):
+    tokens: Any
+    places: Any
+    queries: Any
+    qkv: Any
+    qkv_bias: Any
+    out: Any
+    w_in: Any
+    mlp_bias: Any
+    unembedding: Any
+
+
+class _Related(NamedTuple):
+    x: Any
+    given: Any
+    asked: Any
+    along: Any
+    start: Any
+
+
+class _Reached(NamedTuple):
+    to_joined: Any
+    to_v: Any
+    to_out: Any
+    to_unembedding: Any
+    of_x: Any
+
+
+class _Gradients(NamedTuple):
+    qkv: Any
+    qkv_bias: Any
+    out_bias: Any
+    in_bias: Any
+    mlp_bias: Any
+
+
 def relate_back(
     w: Given,
     f: Forward,
@@ -175,7 +267,22 @@ def relate_back(
     to_base: np.ndarray,
 ) -> None:
     """What reaches the weights, and the values, through the reference and the queries."""
-    V, C = len(w.embedding), len(w.out)
+    given, found = part(_Weights, w), part(_Related, f)
+    own, out = part(_Reached, b), part(_Gradients, to)
+    _relate_back(given, found, own, out, sizes, to_products, to_base)
+
+
+@compiled
+def _relate_back(
+    w: _Weights,
+    f: _Related,
+    b: _Reached,
+    to: _Gradients,
+    sizes: Sizes,
+    to_products: np.ndarray,
+    to_base: np.ndarray,
+) -> None:
+    V, C = sizes.n_tokens, sizes.d_model
     to_start = np.zeros((len(f.start), C), np.float32)
     of_logits = np.zeros(V, np.float32)
     for of in (to.qkv_bias, to.in_bias, to.mlp_bias, to.out_bias):
@@ -210,8 +317,8 @@ def relate_back(
 
 @within_loops()
 def _start_back(
-    w: Given,
-    to: Given,
+    w: _Weights,
+    to: _Gradients,
     sizes: Sizes,
     to_base: np.ndarray,
     to_start: np.ndarray,
@@ -219,7 +326,7 @@ def _start_back(
     q: int,
 ) -> None:
     """What one query's start gets: from the hidden layer and from the logits beside it."""
-    (V, C), F = w.unembedding.shape, len(w.in_bias)
+    (V, C), F = w.unembedding.shape, len(to.in_bias)
     for at in range(0, F, WIDTH):
         own = to_base[at // WIDTH, q, : min(WIDTH, F - at)]
         add(own, ONE, to.in_bias[at:])
@@ -235,9 +342,9 @@ def _start_back(
 
 
 @within_loops()
-def _reference_back(w: Given, f: Forward, b: Backward, to: Given, sizes: Sizes) -> None:
+def _reference_back(w: _Weights, f: _Related, b: _Reached, to: _Gradients, sizes: Sizes) -> None:
     """Each part's value was told less the reference's, which results start with."""
-    V, C, S = len(w.embedding), len(w.out), len(f.x)
+    V, C, S = sizes.n_tokens, sizes.d_model, len(f.x)
     of_tokens, of_places = np.zeros(C, np.float32), np.zeros(C, np.float32)
     for s in range(S):
         add(b.to_v[s, :C], ONE, of_tokens if s < V else of_places)
@@ -257,16 +364,16 @@ def _reference_back(w: Given, f: Forward, b: Backward, to: Given, sizes: Sizes) 
 
 @within_loops()
 def _products_back(
-    w: Given,
-    f: Forward,
-    b: Backward,
-    to: Given,
+    w: _Weights,
+    f: _Related,
+    b: _Reached,
+    to: _Gradients,
     sizes: Sizes,
     to_products: np.ndarray,
     q: int,
 ) -> np.ndarray:
     """The gradient of a query, from those of its products with the rows."""
-    V, C, S, H, D = len(w.embedding), len(w.out), len(f.x), sizes.n_heads, sizes.d_head
+    V, C, S, H, D = sizes.n_tokens, sizes.d_model, len(f.x), sizes.n_heads, sizes.d_head
     to_asked, to_along = np.empty(C, np.float32), np.empty(C, np.float32)
     own = np.empty(S, np.float32)
     for h in range(H):
@@ -291,9 +398,22 @@ def _products_back(
     return to_asked
 
 
-@compiled
+class _Finished(NamedTuple):
+    x_columns: Any
+    w_v_turned: Any
+    to_v_rows: Any
+    to_v_columns: Any
+    to_w_v: Any
+    to_x: Any
+
+
 def finish(b: Backward, first: int, step: int) -> None:
     """The gradients of W_V and of the parts; a tile of rows is one thread's."""
+    _finish(part(_Finished, b), first, step)
+
+
+@compiled
+def _finish(b: _Finished, first: int, step: int) -> None:
     n, width = len(b.to_w_v) // TILE_ROWS, b.to_w_v.shape[1]
     for task in range(first, n + len(b.to_x) // TILE_ROWS, step):
         if task < n:

@@ -4,11 +4,12 @@ The stages of `engine.kernels.folded_tables`, whose letters stand for the same h
 """
 
 from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from engine.kernels.compiled import compiled, within_loops
-from engine.kernels.folded_rooms import Forward, Given, Sizes
+from engine.kernels.folded_rooms import Forward, Given, Sizes, part
 from engine.kernels.matrices import (
     ONE,
     add,
@@ -38,10 +39,34 @@ def lay_out(w: Given, f: Forward, sizes: Sizes) -> None:
     )
 
 
-@compiled
+class _Related(NamedTuple):
+    tokens: Any
+    places: Any
+    queries: Any
+    qkv: Any
+    qkv_bias: Any
+    out: Any
+    out_bias: Any
+
+
+class _Relating(NamedTuple):
+    x: Any
+    v: Any
+    v_rows: Any
+    given: Any
+    asked: Any
+    along: Any
+    start: Any
+
+
 def relate(w: Given, f: Forward, sizes: Sizes, products: np.ndarray) -> None:
     """Values less the reference's, what queries are multiplied by, and where results start."""
-    V, C, S = len(w.embedding), len(w.out), len(f.x)
+    _relate(part(_Related, w), part(_Relating, f), sizes, products)
+
+
+@compiled
+def _relate(w: _Related, f: _Relating, sizes: Sizes, products: np.ndarray) -> None:
+    V, C, S = sizes.n_tokens, sizes.d_model, len(f.x)
     _relate_values(w, f, sizes)
     D, of_head = sizes.d_head, f.v_rows.shape[1] // sizes.n_heads
     for h in range(sizes.n_heads):
@@ -62,8 +87,8 @@ def relate(w: Given, f: Forward, sizes: Sizes, products: np.ndarray) -> None:
 
 
 @within_loops()
-def _relate_values(w: Given, f: Forward, sizes: Sizes) -> None:
-    V, C, S = len(w.embedding), len(w.out), len(f.x)
+def _relate_values(w: _Related, f: _Relating, sizes: Sizes) -> None:
+    V, C, S = sizes.n_tokens, sizes.d_model, len(f.x)
     value = w.qkv_bias[2 * C :]
     f.given[:] = 0
     if sizes.reference < 0:
@@ -80,9 +105,9 @@ def _relate_values(w: Given, f: Forward, sizes: Sizes) -> None:
 
 
 @within_loops()
-def _multiply_rows(w: Given, f: Forward, sizes: Sizes, products: np.ndarray, q: int) -> None:
+def _multiply_rows(w: _Related, f: _Relating, sizes: Sizes, products: np.ndarray, q: int) -> None:
     """A query's product with each row that occurs."""
-    V, C = w.unembedding.shape
+    V, C = sizes.n_tokens, sizes.d_model
     H, D = sizes.n_heads, sizes.d_head
     own = np.empty(len(f.x), np.float32)
     for h in range(H):
@@ -103,9 +128,24 @@ def _multiply_rows(w: Given, f: Forward, sizes: Sizes, products: np.ndarray, q: 
             products[q, n, h] = own[w.tokens[n]] + own[V + w.places[n]] + always
 
 
-@compiled
+class _Multiplied(NamedTuple):
+    x_rows: Any
+    out_rows: Any
+    w_out_rows: Any
+    w_v: Any
+    joined: Any
+    v: Any
+    behind: Any
+    behind_units: Any
+
+
 def multiply(f: Forward, sizes: Sizes, through: np.ndarray, first: int, step: int) -> None:
     """O · joined, W_out · Uᵀ and the values; a panel of one of them is one thread's."""
+    _multiply(part(_Multiplied, f), sizes, through, first, step)
+
+
+@compiled
+def _multiply(f: _Multiplied, sizes: Sizes, through: np.ndarray, first: int, step: int) -> None:
     (units, W), paired = f.joined.shape, sizes.paired
     n_joined, n_through = W // WIDTH, through.shape[1] // WIDTH
     n_v = f.v.shape[1] // WIDTH
@@ -138,7 +178,21 @@ def _pair_heads(behind: np.ndarray, units: np.ndarray, sizes: Sizes, column: int
         by_column(own, units, h * of_head, column)
 
 
-@compiled
+class _Started(NamedTuple):
+    tokens: Any
+    places: Any
+    w_in: Any
+    in_bias: Any
+    mlp_bias: Any
+    unembedding: Any
+
+
+class _Tabled(NamedTuple):
+    v_rows: Any
+    behind_units: Any
+    start: Any
+
+
 def write_tables(
     w: Given,
     f: Forward,
@@ -149,7 +203,20 @@ def write_tables(
     step: int,
 ) -> None:
     """Panels of the table and of where results start."""
-    V, W = len(w.embedding), f.joined.shape[1]
+    _write_tables(part(_Started, w), part(_Tabled, f), sizes, table, base, first, step)
+
+
+@compiled
+def _write_tables(
+    w: _Started,
+    f: _Tabled,
+    sizes: Sizes,
+    table: np.ndarray,
+    base: np.ndarray,
+    first: int,
+    step: int,
+) -> None:
+    V, W = sizes.n_tokens, f.behind_units.shape[1]
     H, of_head = sizes.n_heads, f.v_rows.shape[1] // sizes.n_heads
     own = np.empty((len(f.v_rows), WIDTH), np.float32)
     for panel in range(first, len(table), step):
@@ -170,7 +237,7 @@ def write_tables(
 
 
 @within_loops()
-def _start_hidden(w: Given, start: np.ndarray, out: np.ndarray, first: int) -> None:
+def _start_hidden(w: _Started, start: np.ndarray, out: np.ndarray, first: int) -> None:
     """A panel of where the hidden layer starts; zero beyond its end."""
     n = min(WIDTH, len(w.in_bias) - first)
     out[:] = 0
@@ -180,7 +247,7 @@ def _start_hidden(w: Given, start: np.ndarray, out: np.ndarray, first: int) -> N
 
 
 @within_loops()
-def _start_logits(w: Given, start: np.ndarray, out: np.ndarray, first: int) -> None:
+def _start_logits(w: _Started, start: np.ndarray, out: np.ndarray, first: int) -> None:
     """A panel of where the logits start, likewise."""
     n = min(WIDTH, len(w.unembedding) - first)
     out[:] = 0

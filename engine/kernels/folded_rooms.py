@@ -3,7 +3,7 @@
 The stages of `engine.kernels.folded_tables`, whose letters stand for the same here.
 """
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -43,8 +43,10 @@ def given_of(weights: FoldedWeights, rows: Rows) -> Given:
 
 
 class Sizes(NamedTuple):
-    """What the arrays' shapes do not tell."""
+    """What a stage cannot tell from the shapes of its arrays."""
 
+    n_tokens: int
+    d_model: int
     n_heads: int
     d_head: int
     hidden: int
@@ -128,9 +130,18 @@ class Backward(NamedTuple):
 
 def sizes_of(given: Given, *, n_heads: int, reference: int | None, paired: int) -> Sizes:
     """Sizes of some heads; `reference` is the row that all results see, if one is."""
-    C, F = given.w_in.shape
+    (V, C), F = given.unembedding.shape, given.w_in.shape[1]
     row = -1 if reference is None else reference
-    return Sizes(n_heads, C // n_heads, whole(F, WIDTH), row, paired)
+    return Sizes(V, C, n_heads, C // n_heads, whole(F, WIDTH), row, paired)
+
+
+Part = TypeVar("Part")
+
+
+def part(kind: type[Part], whole: Given | Forward | Backward) -> Part:
+    """Those of the arrays that a stage uses: each that a loop is handed makes its code longer."""
+    fields: tuple[str, ...] = kind._fields  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
+    return kind(*(getattr(whole, name) for name in fields))
 
 
 def _tiles(n: int) -> int:

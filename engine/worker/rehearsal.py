@@ -1,4 +1,7 @@
-"""Makes the machine code of the compiled loops ahead of need: once for a machine and edition."""
+"""Makes the machine code of the compiled loops ahead of need: once for a machine and edition.
+
+`python -m engine.worker.rehearsal` does it in a setup; after an update the worker that stands by.
+"""
 
 from collections.abc import Callable
 
@@ -28,3 +31,7 @@ def rehearse(is_wanted: Callable[[], bool]) -> None:
         batch.advance(1)
         evaluate(batch)
         photograph(batch, batch.runs)
+
+
+if __name__ == "__main__":
+    rehearse(lambda: False)

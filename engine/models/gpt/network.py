@@ -184,7 +184,7 @@ class GPT(Network):
                 return None
             room = self._room(layer.weights, read)
             own = layer.forward(room, tokens)
-            if self.held is not None:
+            if self._holds_more():
                 self._hold(key, room.made().copied())
             return Passed(own.logits, own.to_logits, partial(layer.backward, room, own))
 
@@ -208,8 +208,11 @@ class GPT(Network):
         self._hold(key, tables)
         return tables
 
+    def _holds_more(self) -> bool:
+        return self.held is not None and len(self.held) < MOST_HELD
+
     def _hold(self, key: tuple[int, tuple[int, ...]], tables: Tables | Folded) -> None:
-        if self.held is not None and len(self.held) < MOST_HELD:
+        if self.held is not None and self._holds_more():
             self.held[key] = tables.detached()
 
     def _make_tables(self, occurring: Occurring, read: tuple[int, ...]) -> Tables | Folded:

@@ -30,7 +30,7 @@ def test_loops_are_compiled_once_and_found_again(tmp_path: Path):
     assert {
         "adam._step",
         "looked_up._look",
-        "rectified_layer._write_logits",
+        "rectified_loops.write_logits",
         "softmax._take",
     } <= made
     assert {"answers._count", "shares._write"} <= made
