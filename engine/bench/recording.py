@@ -16,6 +16,8 @@ from engine.config import RunConfig, apply
 from engine.config.presets import PRESETS
 from engine.home import Home
 from engine.trainer.batch import Batch
+from engine.trainer.events import Progress
+from engine.trainer.train import train
 from engine.worker.lock import RunLock
 from engine.worker.recorder import Recorder
 from engine.worker.session import Session
@@ -41,11 +43,11 @@ STRETCHES = (
 
 
 def recording(options: Options) -> list[dict[str, Any]]:
-    """One row a stretch: both rates, and the median over rounds of recorded ÷ bare.
+    """One row a stretch: rates, and medians over rounds of their ratios.
 
-    Both kinds train side by side in one process and take turns at every block of steps, so that a
-    machine that slows down slows both. The recorded one journals, evaluates, snapshots and
-    checkpoints to a disk.
+    Three runs train side by side in one process and take turns at every block of steps, so that a
+    machine that slows down slows all: a bare one, one that is evaluated and photographed, and one
+    whose evaluations, maps and checkpoints are also written to a disk.
     """
     torch.set_num_threads(options.threads)
     return [_row(stretch, options) for stretch in STRETCHES]
@@ -62,15 +64,25 @@ def _row(stretch: Stretch, options: Options) -> dict[str, Any]:
         "training.threads": options.threads,
     }
     config = apply(PRESETS[stretch.preset].config, changes)
-    pairs = [_pair(config, stretch) for _ in range(options.rounds)]
+    rounds = [_round(config, stretch) for _ in range(options.rounds)]
+    ratios = {
+        "measured_to_bare": [(bare, measured) for bare, measured, _ in rounds],
+        "recorded_to_measured": [(measured, told) for _, measured, told in rounds],
+        "recorded_to_bare": [(bare, told) for bare, _, told in rounds],
+    }
+    by_clock = {name: median(x.wall / y.wall for x, y in each) for name, each in ratios.items()}
+    by_processor = {
+        f"{name}_by_cpu_time": median(x.cpu / y.cpu for x, y in each)
+        for name, each in ratios.items()
+    }
     return {
         "preset": stretch.preset,
         "from_step": stretch.first,
         "steps": stretch.n_steps,
-        "bare_steps_per_second": stretch.n_steps / median(bare.wall for bare, _ in pairs),
-        "recorded_steps_per_second": stretch.n_steps / median(told.wall for _, told in pairs),
-        "recorded_to_bare": median(bare.wall / told.wall for bare, told in pairs),
-        "recorded_to_bare_by_cpu_time": median(bare.cpu / told.cpu for bare, told in pairs),
+        "bare_steps_per_second": stretch.n_steps / median(bare.wall for bare, _, _ in rounds),
+        "recorded_steps_per_second": stretch.n_steps / median(told.wall for _, _, told in rounds),
+        **by_clock,
+        **by_processor,
     }
 
 
@@ -82,28 +94,53 @@ class Cost:
     cpu: float
 
 
-class _Bare:
-    """The same run with nothing recorded, which follows the other one step by step."""
+class _Beside:
+    """The same run with nothing recorded, which follows the recorded one block by block."""
 
     def __init__(self, batch: Batch) -> None:
         self._batch = batch
-        self.wall = self.cpu = 0.0
+        self._cost = Cost(0.0, 0.0)
+
+    @property
+    def cost(self) -> Cost:
+        """What it took so far, of this thread alone: others write for the recorded run."""
+        return self._cost
 
     def follow(self, step: int) -> None:
-        """Train to a step, and count what this thread takes; others write for the recorded run."""
+        """Train to a step."""
         wall, cpu = time.perf_counter(), time.thread_time()
+        self._go(step)
+        wall, cpu = time.perf_counter() - wall, time.thread_time() - cpu
+        self._cost = Cost(self._cost.wall + wall, self._cost.cpu + cpu)
+
+    def _go(self, step: int) -> None:
         self._batch.advance_to(step)
         assert not self._batch.diverged()  # waits for the device
-        self.wall += time.perf_counter() - wall
-        self.cpu += time.thread_time() - cpu
 
 
-def _pair(config: RunConfig, stretch: Stretch) -> tuple[Cost, Cost]:
-    """What a bare and a recorded run cost."""
-    bare, batch = _Bare(_batch(config, stretch)), _batch(config, stretch)
+class _Measured(_Beside):
+    """One that is evaluated and photographed as the recorded one is."""
+
+    def __init__(self, batch: Batch) -> None:
+        super().__init__(batch)
+        self._events = train(batch)
+        self._told = batch.step
+
+    def _go(self, step: int) -> None:
+        while self._told < step:
+            event = next(self._events)
+            if isinstance(event, Progress):
+                self._told = event.step
+
+
+def _round(config: RunConfig, stretch: Stretch) -> tuple[Cost, Cost, Cost]:
+    """What a bare, a measured and a recorded run cost."""
+    beside = _Beside(_batch(config, stretch)), _Measured(_batch(config, stretch))
+    batch = _batch(config, stretch)
 
     def between_blocks() -> bool:
-        bare.follow(batch.step)
+        for each in beside:
+            each.follow(batch.step)
         return False
 
     with tempfile.TemporaryDirectory() as folder:
@@ -113,7 +150,9 @@ def _pair(config: RunConfig, stretch: Stretch) -> tuple[Cost, Cost]:
         wall, cpu = time.perf_counter(), time.process_time()
         session.run()
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-    return Cost(bare.wall, bare.cpu), Cost(wall - bare.wall, cpu - bare.cpu)
+    bare, measured = (each.cost for each in beside)
+    told = Cost(wall - bare.wall - measured.wall, cpu - bare.cpu - measured.cpu)
+    return bare, measured, told
 
 
 def _batch(config: RunConfig, stretch: Stretch) -> Batch:

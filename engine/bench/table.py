@@ -29,8 +29,12 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "steps": "steps",
         "bare_steps_per_second": "bare steps/s",
         "recorded_steps_per_second": "recorded steps/s",
+        "measured_to_bare": "measured ÷ bare",
+        "recorded_to_measured": "recorded ÷ measured",
         "recorded_to_bare": "recorded ÷ bare",
-        "recorded_to_bare_by_cpu_time": "by CPU time",
+        "measured_to_bare_by_cpu_time": "measured ÷ bare (CPU time)",
+        "recorded_to_measured_by_cpu_time": "recorded ÷ measured (CPU time)",
+        "recorded_to_bare_by_cpu_time": "recorded ÷ bare (CPU time)",
     },
     "batches": {
         "setting": "setting",

@@ -7,7 +7,7 @@ from engine.bench.options import Options
 from engine.bench.recording import Stretch, recording
 
 
-def test_a_stretch_is_trained_bare_and_recorded(monkeypatch: pytest.MonkeyPatch):
+def test_a_stretch_is_trained_bare_and_measured_and_recorded(monkeypatch: pytest.MonkeyPatch):
     stretches = (Stretch("quick", 0, 12), Stretch("quick", 707, 12))
     monkeypatch.setattr(module, "STRETCHES", stretches)
     begun: list[int] = []
@@ -20,7 +20,9 @@ def test_a_stretch_is_trained_bare_and_recorded(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(module.Batch, "resume", noted)
     rows = recording(Options(rounds=1, device="cpu"))
     assert [(row["from_step"], row["steps"]) for row in rows] == [(0, 12), (707, 12)]
-    assert begun == [0, 0, 702, 702]
+    assert begun == [0, 0, 0, 702, 702, 702]
     for row in rows:
         ratio = row["recorded_steps_per_second"] / row["bare_steps_per_second"]
         assert row["recorded_to_bare"] == pytest.approx(ratio)
+        both = row["measured_to_bare"] * row["recorded_to_measured"]
+        assert row["recorded_to_bare"] == pytest.approx(both)
