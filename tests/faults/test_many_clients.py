@@ -17,6 +17,9 @@ from tests.processes import daemons
 
 pytestmark = pytest.mark.long
 
+PRESET = "nanda"
+"""Trains for minutes, so that there is something to kill."""
+
 
 @pytest.fixture
 def sites(home: Home):
@@ -30,7 +33,7 @@ def sites(home: Home):
 def test_two_page_servers_and_the_command_line_share_one_lab(home: Home, sites: list[Site]):
     with ThreadPoolExecutor(3) as pool:
         launched = [pool.submit(launch_from_page, site) for site in sites]
-        printed = pool.submit(engine, home, "run", "quick", "--name", "typed", "--json")
+        printed = pool.submit(engine, home, "run", PRESET, "--name", "typed", "--json")
         for each in launched:
             each.result()
         (typed,) = printed.result()
@@ -52,7 +55,7 @@ def test_two_page_servers_and_the_command_line_share_one_lab(home: Home, sites: 
 
 def launch_from_page(site: Site) -> None:
     with visiting(site.start()) as visitor:
-        visitor.open("", "preset=quick")
+        visitor.open("", f"preset={PRESET}")
         visitor.press("Launch")
 
 
