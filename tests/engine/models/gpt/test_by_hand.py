@@ -51,9 +51,9 @@ def test_numbers_are_those_of_autograd_to_the_bit(
         tokens[:, -1] = V - 1
         model.alphabets = [*[range(V)] * (T - 1), [V - 1]]
     way, found = _way(model, read)
-    # what a step of more examples has left is written over
-    for n in (100, 60, 100):
-        _equal(model, found, way(tokens[:n]), tokens[:n], read)
+    # what a step of more examples, or of as many others, has left is written over
+    for some in (tokens, tokens[:60], tokens[-60:], tokens):
+        _equal(model, found, way(some), some, read)
     with torch.no_grad():
         for parameter in model.parameters():
             parameter *= 1.5
