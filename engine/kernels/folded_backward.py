@@ -8,11 +8,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from engine.kernels.compiled import compiled, within_loops
-from engine.kernels.folded_rooms import Backward, Forward, Given, Sizes, part
+from engine.kernels.compiled import within_loops
+from engine.kernels.folded_rooms import Backward, Forward, Given, Sizes, stage
 from engine.kernels.matrices import (
-    ONE,
-    add,
     by_column,
     by_row,
     plus_times,
@@ -24,9 +22,6 @@ from engine.kernels.matrices import (
 from engine.kernels.panels import WIDTH, load, plus, store
 from engine.kernels.products import TILE_ROWS
 from engine.kernels.threads import in_any_order
-
-LINE = 16
-"""Numbers of float32 in a line of the cache."""
 
 
 def lay_out_back(w: Given, f: Forward, b: Backward, sizes: Sizes, to_through: np.ndarray) -> None:
@@ -52,6 +47,10 @@ class _Occurring(NamedTuple):
     places: Any
 
 
+class _Begun(NamedTuple):
+    start: Any
+
+
 class _Folded(NamedTuple):
     v_columns: Any
     out_columns: Any
@@ -65,25 +64,10 @@ class _Folded(NamedTuple):
     of_x: Any
 
 
+@stage
 def fold(
-    w: Given,
-    f: Forward,
-    b: Backward,
-    sizes: Sizes,
-    to_table: np.ndarray,
-    to_base: np.ndarray,
-    first: int,
-    step: int,
-) -> None:
-    """From panels of the table's gradient those of O · joined and of joined."""
-    rows, own = part(_Occurring, w), part(_Folded, b)
-    _fold(rows, f.start, own, sizes, to_table, to_base, first, step)
-
-
-@compiled
-def _fold(
     w: _Occurring,
-    start: np.ndarray,
+    f: _Begun,
     b: _Folded,
     sizes: Sizes,
     to_table: np.ndarray,
@@ -91,6 +75,7 @@ def _fold(
     first: int,
     step: int,
 ) -> None:
+    """From panels of the table's gradient those of O · joined and of joined."""
     C, S, W, paired = sizes.d_model, len(b.of_x), b.to_joined.shape[1], sizes.paired
     H, D, units = sizes.n_heads, sizes.d_head, len(b.v_columns)
     for panel in range(first, len(to_table), step):
@@ -115,10 +100,10 @@ def _fold(
         size = (len(b.to_joined), WIDTH, len(b.out_columns))
         of_out = (0, 1, C)
         times(b.to_joined, (at, W), b.out_columns, of_out, b.to_behind_columns, (at, W), size)
-        for q in range(len(start)):
+        for q in range(len(f.start)):
             for c in range(C):
                 for j in range(WIDTH):
-                    b.to_joined[c, at + j] += start[q, c] * to_base[panel, q, j]
+                    b.to_joined[c, at + j] += f.start[q, c] * to_base[panel, q, j]
 
 
 @within_loops()
@@ -164,13 +149,9 @@ class _GoneBack(NamedTuple):
     to_unembedding: Any
 
 
-def go_back(b: Backward, sizes: Sizes, first: int, step: int) -> None:
+@stage
+def go_back(b: _GoneBack, sizes: Sizes, first: int, step: int) -> None:
     """The gradients of the values, of O, W_out and U; a tile of rows is one thread's."""
-    _go_back(part(_GoneBack, b), sizes, first, step)
-
-
-@compiled
-def _go_back(b: _GoneBack, sizes: Sizes, first: int, step: int) -> None:
     width, units = b.to_out.shape[1], len(b.joined_turned)
     n_v, n_out = len(b.to_v) // TILE_ROWS, len(b.to_out) // TILE_ROWS
     n_w_out, n_logits = len(b.to_w_out) // TILE_ROWS, len(b.to_unembedding) // TILE_ROWS
@@ -221,183 +202,6 @@ def _values_back(b: _GoneBack, sizes: Sizes, i: int) -> None:
                     plus_times(b.to_v, of_c, b.to_table_rows, of_rows, b.behind_turned, of_b, size)
 
 
-class _Weights(NamedTuple):
-    tokens: Any
-    places: Any
-    queries: Any
-    qkv: Any
-    qkv_bias: Any
-    out: Any
-    w_in: Any
-    mlp_bias: Any
-    unembedding: Any
-
-
-class _Related(NamedTuple):
-    x: Any
-    given: Any
-    asked: Any
-    along: Any
-    start: Any
-
-
-class _Reached(NamedTuple):
-    to_joined: Any
-    to_v: Any
-    to_out: Any
-    to_unembedding: Any
-    of_x: Any
-
-
-class _Gradients(NamedTuple):
-    qkv: Any
-    qkv_bias: Any
-    out_bias: Any
-    in_bias: Any
-    mlp_bias: Any
-
-
-def relate_back(
-    w: Given,
-    f: Forward,
-    b: Backward,
-    to: Given,
-    sizes: Sizes,
-    to_products: np.ndarray,
-    to_base: np.ndarray,
-) -> None:
-    """What reaches the weights, and the values, through the reference and the queries."""
-    given, found = part(_Weights, w), part(_Related, f)
-    own, out = part(_Reached, b), part(_Gradients, to)
-    _relate_back(given, found, own, out, sizes, to_products, to_base)
-
-
-@compiled
-def _relate_back(
-    w: _Weights,
-    f: _Related,
-    b: _Reached,
-    to: _Gradients,
-    sizes: Sizes,
-    to_products: np.ndarray,
-    to_base: np.ndarray,
-) -> None:
-    V, C = sizes.n_tokens, sizes.d_model
-    to_start = np.zeros((len(f.start), C), np.float32)
-    of_logits = np.zeros(V, np.float32)
-    for of in (to.qkv_bias, to.in_bias, to.mlp_bias, to.out_bias):
-        of[:] = 0
-    to.qkv[:] = 0
-    b.of_x[:] = 0
-    for q in range(len(f.start)):
-        _start_back(w, to, sizes, to_base, to_start[q], of_logits, q)
-        add(to_start[q], ONE, to.out_bias)
-    for v in range(V):
-        add(w.unembedding[v], of_logits[v], to.mlp_bias)
-    for start in range(0, C, LINE):
-        # what is read across its rows stays in the nearest cache for some columns
-        for v in range(V):
-            for c in range(start, min(start + LINE, C)):
-                beside = b.to_joined[c, sizes.hidden + v]
-                b.to_unembedding[v, c] += beside + of_logits[v] * w.mlp_bias[c]
-    _reference_back(w, f, b, to, sizes)
-    for q in range(len(f.start)):
-        n = w.queries[q]
-        token, place = w.tokens[n], V + w.places[n]
-        to_asked = _products_back(w, f, b, to, sizes, to_products, q)
-        add(to_asked, ONE, to.qkv_bias)
-        for c in range(C):
-            x, total = f.x[token, c] + f.x[place, c], to_start[q, c]
-            for i in range(C):
-                to.qkv[c, i] += x * to_asked[i]
-                total += w.qkv[c, i] * to_asked[i]
-            b.of_x[token, c] += total
-            b.of_x[place, c] += total
-
-
-@within_loops()
-def _start_back(
-    w: _Weights,
-    to: _Gradients,
-    sizes: Sizes,
-    to_base: np.ndarray,
-    to_start: np.ndarray,
-    of_logits: np.ndarray,
-    q: int,
-) -> None:
-    """What one query's start gets: from the hidden layer and from the logits beside it."""
-    (V, C), F = w.unembedding.shape, len(to.in_bias)
-    for at in range(0, F, WIDTH):
-        own = to_base[at // WIDTH, q, : min(WIDTH, F - at)]
-        add(own, ONE, to.in_bias[at:])
-        for c in range(C):
-            total = np.float32(0)
-            for j in range(len(own)):
-                total += w.w_in[c, at + j] * own[j]
-            to_start[c] += total
-    for v in range(V):
-        g = to_base[(sizes.hidden + v) // WIDTH, q, v % WIDTH]
-        of_logits[v] += g
-        add(w.unembedding[v], g, to_start)
-
-
-@within_loops()
-def _reference_back(w: _Weights, f: _Related, b: _Reached, to: _Gradients, sizes: Sizes) -> None:
-    """Each part's value was told less the reference's, which results start with."""
-    V, C, S = sizes.n_tokens, sizes.d_model, len(f.x)
-    of_tokens, of_places = np.zeros(C, np.float32), np.zeros(C, np.float32)
-    for s in range(S):
-        add(b.to_v[s, :C], ONE, of_tokens if s < V else of_places)
-    if sizes.reference < 0:
-        add(of_places, ONE, to.qkv_bias[2 * C :])
-        return
-    token, place = w.tokens[sizes.reference], V + w.places[sizes.reference]
-    for i in range(C):
-        total = np.float32(0)
-        for c in range(C):
-            total += w.out[i, c] * to.out_bias[c]
-            b.to_out[i, c] += f.given[i] * to.out_bias[c]
-        to.qkv_bias[2 * C + i] = total
-        b.to_v[token, i] += total - of_tokens[i]
-        b.to_v[place, i] += total - of_places[i]
-
-
-@within_loops()
-def _products_back(
-    w: _Weights,
-    f: _Related,
-    b: _Reached,
-    to: _Gradients,
-    sizes: Sizes,
-    to_products: np.ndarray,
-    q: int,
-) -> np.ndarray:
-    """The gradient of a query, from those of its products with the rows."""
-    V, C, S, H, D = sizes.n_tokens, sizes.d_model, len(f.x), sizes.n_heads, sizes.d_head
-    to_asked, to_along = np.empty(C, np.float32), np.empty(C, np.float32)
-    own = np.empty(S, np.float32)
-    for h in range(H):
-        own[:] = 0
-        always = np.float32(0)
-        for n in range(len(w.tokens)):
-            g = to_products[q, n, h]
-            own[w.tokens[n]] += g
-            own[V + w.places[n]] += g
-            always += g
-        to_along[:] = 0
-        for s in range(S):
-            add(f.x[s], own[s], to_along)
-            add(f.along[q * H + h], own[s], b.of_x[s])
-        for i in range(h * D, (h + 1) * D):
-            to_asked[i] = always * w.qkv_bias[C + i]
-            to.qkv_bias[C + i] += always * f.asked[q, i]
-        for c in range(C):
-            for i in range(h * D, (h + 1) * D):
-                to_asked[i] += w.qkv[c, C + i] * to_along[c]
-                to.qkv[c, C + i] += f.asked[q, i] * to_along[c]
-    return to_asked
-
-
 class _Finished(NamedTuple):
     x_columns: Any
     w_v_turned: Any
@@ -407,13 +211,9 @@ class _Finished(NamedTuple):
     to_x: Any
 
 
-def finish(b: Backward, first: int, step: int) -> None:
+@stage
+def finish(b: _Finished, first: int, step: int) -> None:
     """The gradients of W_V and of the parts; a tile of rows is one thread's."""
-    _finish(part(_Finished, b), first, step)
-
-
-@compiled
-def _finish(b: _Finished, first: int, step: int) -> None:
     n, width = len(b.to_w_v) // TILE_ROWS, b.to_w_v.shape[1]
     for task in range(first, n + len(b.to_x) // TILE_ROWS, step):
         if task < n:

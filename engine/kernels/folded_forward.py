@@ -8,13 +8,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from engine.kernels.compiled import compiled, within_loops
-from engine.kernels.folded_rooms import Forward, Given, Sizes, part
+from engine.kernels.compiled import within_loops
+from engine.kernels.folded_rooms import Forward, Given, Sizes, stage
 from engine.kernels.matrices import (
     ONE,
     add,
     by_column,
-    by_row,
     times,
     write_columns,
     write_columns_turned,
@@ -39,95 +38,6 @@ def lay_out(w: Given, f: Forward, sizes: Sizes) -> None:
     )
 
 
-class _Related(NamedTuple):
-    tokens: Any
-    places: Any
-    queries: Any
-    qkv: Any
-    qkv_bias: Any
-    out: Any
-    out_bias: Any
-
-
-class _Relating(NamedTuple):
-    x: Any
-    v: Any
-    v_rows: Any
-    given: Any
-    asked: Any
-    along: Any
-    start: Any
-
-
-def relate(w: Given, f: Forward, sizes: Sizes, products: np.ndarray) -> None:
-    """Values less the reference's, what queries are multiplied by, and where results start."""
-    _relate(part(_Related, w), part(_Relating, f), sizes, products)
-
-
-@compiled
-def _relate(w: _Related, f: _Relating, sizes: Sizes, products: np.ndarray) -> None:
-    V, C, S = sizes.n_tokens, sizes.d_model, len(f.x)
-    _relate_values(w, f, sizes)
-    D, of_head = sizes.d_head, f.v_rows.shape[1] // sizes.n_heads
-    for h in range(sizes.n_heads):
-        by_row(f.v[:S, h * D : (h + 1) * D], f.v_rows, h * of_head)
-    for q in range(len(w.queries)):
-        n = w.queries[q]
-        start, asked = f.start[q], f.asked[q]
-        start[:] = asked[:] = 0
-        add(f.x[w.tokens[n]], ONE, start)
-        add(f.x[V + w.places[n]], ONE, start)
-        add(w.qkv_bias[:C], ONE, asked)
-        for c in range(C):
-            add(w.qkv[c, :C], start[c], asked)
-        _multiply_rows(w, f, sizes, products, q)
-        add(w.out_bias, ONE, start)
-        for i in range(C):
-            add(w.out[i], f.given[i], start)
-
-
-@within_loops()
-def _relate_values(w: _Related, f: _Relating, sizes: Sizes) -> None:
-    V, C, S = sizes.n_tokens, sizes.d_model, len(f.x)
-    value = w.qkv_bias[2 * C :]
-    f.given[:] = 0
-    if sizes.reference < 0:
-        for s in range(V, S):
-            add(value, ONE, f.v[s])
-        return
-    of_token, of_place = np.zeros(C, np.float32), np.zeros(C, np.float32)
-    add(f.v[w.tokens[sizes.reference], :C], ONE, of_token)
-    add(f.v[V + w.places[sizes.reference], :C], ONE, of_place)
-    for of_part in (of_token, of_place, value):
-        add(of_part, ONE, f.given)
-    for s in range(S):
-        add(of_token if s < V else of_place, -ONE, f.v[s])
-
-
-@within_loops()
-def _multiply_rows(w: _Related, f: _Relating, sizes: Sizes, products: np.ndarray, q: int) -> None:
-    """A query's product with each row that occurs."""
-    V, C = sizes.n_tokens, sizes.d_model
-    H, D = sizes.n_heads, sizes.d_head
-    own = np.empty(len(f.x), np.float32)
-    for h in range(H):
-        always = np.float32(0)
-        for i in range(h * D, (h + 1) * D):
-            always += f.asked[q, i] * w.qkv_bias[C + i]
-        for c in range(C):
-            total = np.float32(0)
-            for i in range(h * D, (h + 1) * D):
-                total += f.asked[q, i] * w.qkv[c, C + i]
-            f.along[q * H + h, c] = total
-        for s in range(len(own)):
-            total = np.float32(0)
-            for c in range(C):
-                total += f.x[s, c] * f.along[q * H + h, c]
-            own[s] = total
-        for n in range(len(w.tokens)):
-            products[q, n, h] = own[w.tokens[n]] + own[V + w.places[n]] + always
-
-
 class _Multiplied(NamedTuple):
     x_rows: Any
     out_rows: Any
@@ -139,13 +49,9 @@ class _Multiplied(NamedTuple):
     behind_units: Any
 
 
-def multiply(f: Forward, sizes: Sizes, through: np.ndarray, first: int, step: int) -> None:
+@stage
+def multiply(f: _Multiplied, sizes: Sizes, through: np.ndarray, first: int, step: int) -> None:
     """O · joined, W_out · Uᵀ and the values; a panel of one of them is one thread's."""
-    _multiply(part(_Multiplied, f), sizes, through, first, step)
-
-
-@compiled
-def _multiply(f: _Multiplied, sizes: Sizes, through: np.ndarray, first: int, step: int) -> None:
     (units, W), paired = f.joined.shape, sizes.paired
     n_joined, n_through = W // WIDTH, through.shape[1] // WIDTH
     n_v = f.v.shape[1] // WIDTH
@@ -193,21 +99,8 @@ class _Tabled(NamedTuple):
     start: Any
 
 
+@stage
 def write_tables(
-    w: Given,
-    f: Forward,
-    sizes: Sizes,
-    table: np.ndarray,
-    base: np.ndarray,
-    first: int,
-    step: int,
-) -> None:
-    """Panels of the table and of where results start."""
-    _write_tables(part(_Started, w), part(_Tabled, f), sizes, table, base, first, step)
-
-
-@compiled
-def _write_tables(
     w: _Started,
     f: _Tabled,
     sizes: Sizes,
@@ -216,6 +109,7 @@ def _write_tables(
     first: int,
     step: int,
 ) -> None:
+    """Panels of the table and of where results start."""
     V, W = sizes.n_tokens, f.behind_units.shape[1]
     H, of_head = sizes.n_heads, f.v_rows.shape[1] // sizes.n_heads
     own = np.empty((len(f.v_rows), WIDTH), np.float32)

@@ -3,11 +3,14 @@
 The stages of `engine.kernels.folded_tables`, whose letters stand for the same here.
 """
 
-from typing import Any, NamedTuple, TypeVar
+import inspect
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from engine.kernels.buffers import fresh
+from engine.kernels.compiled import compiled
 from engine.kernels.folded_weights import FoldedWeights, Rows, or_zeros
 from engine.kernels.matrices import SLACK, n_units, whole
 from engine.kernels.panels import WIDTH
@@ -135,13 +138,26 @@ def sizes_of(given: Given, *, n_heads: int, reference: int | None, paired: int) 
     return Sizes(V, C, n_heads, C // n_heads, whole(F, WIDTH), row, paired)
 
 
-Part = TypeVar("Part")
+def stage(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A compiled loop that takes whole containers, and is handed the arrays that it names.
+
+    A parameter whose type is a NamedTuple gets those of its fields from the argument's: each array
+    that a loop is handed makes its code longer.
+    """
+    loop, types = compiled(function), inspect.get_annotations(inspect.unwrap(function))
+    kinds: list[Any] = [each if hasattr(each, "_fields") else None for each in types.values()]
+
+    def call(*arguments: Any) -> None:
+        # the last of the kinds is that of what is returned
+        loop(*map(_narrowed, arguments, kinds))
+
+    return call
 
 
-def part(kind: type[Part], whole: Given | Forward | Backward) -> Part:
-    """Those of the arrays that a stage uses: each that a loop is handed makes its code longer."""
-    fields: tuple[str, ...] = kind._fields  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
-    return kind(*(getattr(whole, name) for name in fields))
+def _narrowed(argument: Any, kind: Any) -> Any:
+    if kind is None or type(argument) is kind:
+        return argument
+    return kind(*(getattr(argument, name) for name in kind._fields))
 
 
 def _tiles(n: int) -> int:

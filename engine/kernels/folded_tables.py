@@ -23,7 +23,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from engine.kernels import folded_backward, folded_forward
+from engine.kernels import folded_backward, folded_forward, folded_related
 from engine.kernels.folded_rooms import (
     N_WEIGHTS,
     Backward,
@@ -54,7 +54,7 @@ def forward(given: Given, room: Forward, sizes: Sizes, tables: Tables) -> None:
     """Write the tables."""
     folded_forward.lay_out(given, room, sizes)
     in_turns(lambda *turns: folded_forward.multiply(room, sizes, tables.through, *turns))
-    folded_forward.relate(given, room, sizes, tables.products)
+    folded_related.relate(given, room, sizes, tables.products)
     ends = tables.table, tables.base
     in_turns(lambda *turns: folded_forward.write_tables(given, room, sizes, *ends, *turns))
 
@@ -69,7 +69,7 @@ def backward(made: Made, room: Backward, gradient: Tables, to: Given) -> None:
     ends = gradient.table, gradient.base
     in_turns(lambda *turns: folded_backward.fold(given, own, room, sizes, *ends, *turns))
     in_turns(lambda *turns: folded_backward.go_back(room, sizes, *turns))
-    folded_backward.relate_back(given, own, room, to, sizes, gradient.products, gradient.base)
+    folded_related.relate_back(given, own, room, to, sizes, gradient.products, gradient.base)
     folded_backward.lay_out_values(room)
     in_turns(lambda *turns: folded_backward.finish(room, *turns))
     folded_backward.write(given, room, to)

@@ -14,9 +14,6 @@ def by_shares(part: Callable[[slice, int], None], n: int, *, of: int = 1) -> Non
     Shares are multiples of `of`, but for the last.
     """
     n_shares = n_threads(-(-n // of))
-    if n_shares == 1:
-        part(slice(0, n), 0)
-        return
     ends = [n * i // n_shares // of * of for i in range(n_shares)]
     shares = [slice(*each) for each in zip(ends, [*ends[1:], n], strict=True)]
     _together(lambda thread: part(shares[thread], thread), n_shares)

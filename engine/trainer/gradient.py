@@ -14,7 +14,6 @@ from engine.trainer.examples import Examples
 from engine.trainer.program import Dropout, Program
 from engine.trainer.weights import Group, Weights
 
-_NONE = torch.zeros(1)
 Dropped = Callable[[slice, int], Dropout]
 """(rows, part of the examples) → what the network is told to leave out."""
 
@@ -80,7 +79,7 @@ def _of_group(
     n_parts = min(n_parts, examples.tokens.shape[1])
     asked = examples.n_answers().clamp(min=1) if n_parts > 1 else None
     loss: Tensor | float = 0.0
-    right = torch.zeros(1, device=weights.gradient.device) if with_accuracy else _NONE
+    right = torch.zeros(1, device=weights.gradient.device)
     for i, part in enumerate(examples.parts(n_parts)):
         share = None if asked is None else part.n_answers() / asked
         found = program.by_hand(group, part, share, beside=i > 0)

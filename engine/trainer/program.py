@@ -125,8 +125,11 @@ class Program:
         if measure is None or len(examples.n_rows) > 1:
             return None
         self._network.loops = True
-        way, own = self._way(group, beside=beside), examples.alone()
-        found = None if way is None else way(own.tokens)
+        way = self._way(group, beside=beside)
+        if way is None:
+            return None
+        own = examples.alone()
+        found = way(own.tokens)
         if found is None:
             return None
         loss = measure(

@@ -192,15 +192,13 @@ class Weights:
 
     def _takes_rows_apart(self) -> bool:
         """Whether an update takes each row by itself, whatever others it is given."""
-        some = self._settings[0]
         wrapped = self._slots.keys() - set(self._optimizer.slots) or self._constants
-        return self._optimizer.loops(self._values.device) and not (
-            wrapped or some.orthogonal_gradient
-        )
+        if wrapped or self._settings[0].orthogonal_gradient or self._decayed is not None:
+            return False
+        return self._optimizer.loops(self._values.device)
 
     def _columns_of(self, rows: slice, columns: Columns) -> Columns:
-        whole = rows.stop - rows.start == len(self._values)
-        of_runs = columns if whole else {name: each[rows] for name, each in columns.items()}
+        of_runs = {name: each[rows] for name, each in columns.items()}
         return of_runs if self._decayed is None else spare(of_runs, self._decayed[rows])
 
     def _constant_columns(self, device: torch.device) -> Columns:
@@ -242,5 +240,5 @@ class Weights:
     def _group(self, values: Tensor, rows: slice) -> Group:
         views = self.layout.views(values[rows])
         leaves = {name: view.detach().requires_grad_() for name, view in views.items()}
-        to = (self.layout.views(each[rows]) for each in (self.gradient, self.scratch))
-        return Group(rows, leaves, tuple(to))  # pyright: ignore[reportArgumentType]
+        gradient, scratch = (self.layout.views(x[rows]) for x in (self.gradient, self.scratch))
+        return Group(rows, leaves, (gradient, scratch))
