@@ -6,11 +6,18 @@ times. Source of the step: Kingma & Ba 2015, algorithm 1; Loshchilov & Hutter 20
 Shapes: ``R`` runs, ``P`` numbers of one.
 """
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
 from engine.kernels.compiled import compiled
+from engine.kernels.threads import by_shares
+
+LEAST_SHARE = 1 << 19
+"""Numbers that are worth waking up a thread for."""
 
 
 def decay(weights: Float[Tensor, "R P"], keep: Float[Tensor, "R _"]) -> None:
@@ -19,7 +26,8 @@ def decay(weights: Float[Tensor, "R P"], keep: Float[Tensor, "R _"]) -> None:
     Torch would wake its threads up for it, and these watch for more work for some milliseconds: on
     the cores that the threads of the loops need.
     """
-    _scale(weights.numpy(), keep.numpy())
+    rows = weights.numpy(), keep.numpy()
+    _share_columns(partial(_scale, *rows), weights.shape[1])
 
 
 def adam_step(
@@ -40,20 +48,29 @@ def adam_step(
     """
     rows = weights, gradient, mean, square
     numbers = mean_gain, square_gain, mean_rate, root_correction, eps
-    _step(*(x.numpy() for x in rows), *(x.numpy() for x in numbers))
+    arrays = [x.numpy() for x in (*rows, *numbers)]
+    _share_columns(partial(_step, *arrays), weights.shape[1])
+
+
+def _share_columns(loop: Callable[[int, int], None], n: int) -> None:
+    """Call `loop` (first, end) for parts of `n` columns; threads share many of them."""
+    by_shares(lambda share, _: loop(share.start, share.stop), n, of=LEAST_SHARE)
 
 
 @compiled
-def _scale(weights: np.ndarray, keep: np.ndarray) -> None:
+def _scale(weights: np.ndarray, keep: np.ndarray, first: int, last: int) -> None:
     of_run = keep.shape[1] == 1
     for r in range(len(weights)):
+        # views: a number that might count from the end keeps loops from becoming vectors
+        w = weights[r, first:last]
         if of_run:
             by = keep[r, 0]
-            for i in range(weights.shape[1]):
-                weights[r, i] *= by
+            for i in range(len(w)):
+                w[i] *= by
         else:
-            for i in range(weights.shape[1]):
-                weights[r, i] *= keep[r, i]
+            own = keep[r, first:last]
+            for i in range(len(w)):
+                w[i] *= own[i]
 
 
 @compiled
@@ -67,14 +84,16 @@ def _step(
     mean_rate: np.ndarray,
     root_correction: np.ndarray,
     eps: np.ndarray,
+    first: int,
+    last: int,
 ) -> None:
     for r in range(len(weights)):
         to_mean, to_square, rate = mean_gain[r, 0], square_gain[r, 0], mean_rate[r, 0]
         correction, least = root_correction[r, 0], eps[r, 0]
-        for i in range(weights.shape[1]):
-            g = gradient[r, i]
-            m = mean[r, i] + to_mean * (g - mean[r, i])
-            v = square[r, i] + to_square * (g * g - square[r, i])
-            mean[r, i] = m
-            square[r, i] = v
-            weights[r, i] -= rate * m / (np.sqrt(v) / correction + least)
+        w, along = weights[r, first:last], gradient[r, first:last]
+        m, v = mean[r, first:last], square[r, first:last]
+        for i in range(len(w)):
+            g = along[i]
+            m[i] += to_mean * (g - m[i])
+            v[i] += to_square * (g * g - v[i])
+            w[i] -= rate * m[i] / (np.sqrt(v[i]) / correction + least)

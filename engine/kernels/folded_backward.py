@@ -3,6 +3,7 @@
 The stages of `engine.kernels.folded_tables`, whose letters stand for the same here.
 """
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -24,11 +25,19 @@ from engine.kernels.products import TILE_ROWS
 from engine.kernels.threads import in_any_order
 
 
-def lay_out_back(w: Given, f: Forward, b: Backward, sizes: Sizes, to_through: np.ndarray) -> None:
-    """The factors' layouts; `to_through` comes transposed."""
+def lay_out_back(
+    w: Given,
+    f: Forward,
+    b: Backward,
+    sizes: Sizes,
+    to_through: np.ndarray,
+    beside: Callable[[], None],
+) -> None:
+    """The factors' layouts, and what can be done `beside`; `to_through` comes transposed."""
     C, S = len(w.out), len(f.x)
     logits = sizes.hidden >> sizes.paired
     in_any_order(
+        beside,
         partial(write_columns_turned, f.behind[:C], b.behind_turned, 0, 0),
         partial(write_columns_turned, w.w_in, b.joined_turned, 0, 0),
         partial(write_columns_turned, w.qkv[:, 2 * C :], b.w_v_turned, 0, 0),
@@ -227,20 +236,22 @@ def finish(b: _Finished, first: int, step: int) -> None:
             times(b.to_x, of_c, b.to_v_rows, of_rows, b.w_v_turned, (0, width), size)
 
 
-def write(w: Given, b: Backward, to: Given) -> None:
-    """The gradients that are left, as the weights lie."""
-    (V, C), F = w.unembedding.shape, w.w_in.shape[1]
+def write_first(w: Given, b: Backward, to: Given) -> None:
+    """The layouts of the values' gradients, and the weights' that are known before `finish`."""
+    (V, C), F, S = w.unembedding.shape, w.w_in.shape[1], len(b.of_x)
+    in_any_order(
+        partial(write_columns, b.to_v[:S, :C], b.to_v_columns, 0, 0),
+        partial(write_rows, b.to_v[:S, :C], b.to_v_rows, 0),
+        partial(np.copyto, to.w_in, b.to_joined[:C, :F]),
+        partial(np.copyto, to.w_out, b.to_w_out[:F, :C]),
+        partial(np.copyto, to.out, b.to_out[:C, :C]),
+        partial(np.copyto, to.unembedding, b.to_unembedding[:V, :C]),
+    )
+
+
+def write_last(w: Given, b: Backward, to: Given) -> None:
+    """The weights' gradients that are left."""
+    V, C = w.unembedding.shape
     to.qkv[:, 2 * C :] = b.to_w_v[:C, :C]
-    to.out[:] = b.to_out[:C, :C]
-    to.w_in[:] = b.to_joined[:C, :F]
-    to.w_out[:] = b.to_w_out[:F, :C]
-    to.unembedding[:] = b.to_unembedding[:V, :C]
     np.add(b.to_x[:V, :C], b.of_x[:V], out=to.embedding)
     np.add(b.to_x[V : len(b.of_x), :C], b.of_x[V:], out=to.positions)
-
-
-def lay_out_values(b: Backward) -> None:
-    """The layouts of the values' gradients."""
-    S, C = b.of_x.shape
-    write_rows(b.to_v[:S, :C], b.to_v_rows, 0)
-    write_columns(b.to_v[:S, :C], b.to_v_columns, 0, 0)

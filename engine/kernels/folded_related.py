@@ -105,14 +105,6 @@ def _multiply_rows(w: _Weights, f: _Made, sizes: Sizes, products: np.ndarray, q:
             products[q, n, h] = own[w.tokens[n]] + own[V + w.places[n]] + always
 
 
-class _Reached(NamedTuple):
-    to_joined: Any
-    to_v: Any
-    to_out: Any
-    to_unembedding: Any
-    of_x: Any
-
-
 class _Gradients(NamedTuple):
     qkv: Any
     qkv_bias: Any
@@ -121,36 +113,34 @@ class _Gradients(NamedTuple):
     mlp_bias: Any
 
 
+class _Asked(NamedTuple):
+    of_logits: Any
+    of_x: Any
+
+
 @stage
-def relate_back(
+def queries_back(
     w: _Weights,
     f: _Made,
-    b: _Reached,
+    b: _Asked,
     to: _Gradients,
     sizes: Sizes,
     to_products: np.ndarray,
     to_base: np.ndarray,
 ) -> None:
-    """What reaches the weights, and the values, through the reference and the queries."""
+    """What reaches the weights through queries and where results start, from the tables alone."""
     V, C = sizes.n_tokens, sizes.d_model
     to_start = np.zeros((len(f.start), C), np.float32)
-    of_logits = np.zeros(V, np.float32)
     for of in (to.qkv_bias, to.in_bias, to.mlp_bias, to.out_bias):
         of[:] = 0
     to.qkv[:] = 0
     b.of_x[:] = 0
+    b.of_logits[:] = 0
     for q in range(len(f.start)):
-        _start_back(w, to, sizes, to_base, to_start[q], of_logits, q)
+        _start_back(w, to, sizes, to_base, to_start[q], b.of_logits, q)
         add(to_start[q], ONE, to.out_bias)
     for v in range(V):
-        add(w.unembedding[v], of_logits[v], to.mlp_bias)
-    for start in range(0, C, LINE):
-        # what is read across its rows stays in the nearest cache for some columns
-        for v in range(V):
-            for c in range(start, min(start + LINE, C)):
-                beside = b.to_joined[c, sizes.hidden + v]
-                b.to_unembedding[v, c] += beside + of_logits[v] * w.mlp_bias[c]
-    _reference_back(w, f, b, to, sizes)
+        add(w.unembedding[v], b.of_logits[v], to.mlp_bias)
     for q in range(len(f.start)):
         n = w.queries[q]
         token, place = w.tokens[n], V + w.places[n]
@@ -163,6 +153,27 @@ def relate_back(
                 total += w.qkv[c, i] * to_asked[i]
             b.of_x[token, c] += total
             b.of_x[place, c] += total
+
+
+class _Reached(NamedTuple):
+    to_joined: Any
+    to_v: Any
+    to_out: Any
+    to_unembedding: Any
+    of_logits: Any
+
+
+@stage
+def relate_back(w: _Weights, f: _Made, b: _Reached, to: _Gradients, sizes: Sizes) -> None:
+    """What reaches O, U and the values through the reference and where results start."""
+    V, C = sizes.n_tokens, sizes.d_model
+    for start in range(0, C, LINE):
+        # what is read across its rows stays in the nearest cache for some columns
+        for v in range(V):
+            for c in range(start, min(start + LINE, C)):
+                beside = b.to_joined[c, sizes.hidden + v]
+                b.to_unembedding[v, c] += beside + b.of_logits[v] * w.mlp_bias[c]
+    _reference_back(w, f, b, to, sizes)
 
 
 @within_loops()
@@ -216,7 +227,7 @@ def _reference_back(w: _Weights, f: _Made, b: _Reached, to: _Gradients, sizes: S
 def _products_back(
     w: _Weights,
     f: _Made,
-    b: _Reached,
+    b: _Asked,
     to: _Gradients,
     sizes: Sizes,
     to_products: np.ndarray,

@@ -129,6 +129,8 @@ class Backward(NamedTuple):
     to_x: Any
     of_x: Any
     """What reaches the parts through queries, keys and results' starts."""
+    of_logits: Any
+    """What reaches the logits beside the hidden layer, of all results."""
 
 
 def sizes_of(given: Given, *, n_heads: int, reference: int | None, paired: int) -> Sizes:
@@ -260,4 +262,5 @@ def room_backward(w: Given, f: Forward, sizes: Sizes) -> Backward:
         to_w_v=_room(_tiles(C), _panels(C)),
         to_x=_room(_tiles(S), _panels(C)),
         of_x=_room(S, C),
+        of_logits=_room(V),
     )

@@ -16,6 +16,7 @@ Shapes: ``V`` vocabulary, ``T`` positions, ``S`` = V + T parts, ``C`` d_model, `
 ``W`` F and V, each filled up to whole panels, ``P`` panels.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -59,20 +60,34 @@ def forward(given: Given, room: Forward, sizes: Sizes, tables: Tables) -> None:
     in_turns(lambda *turns: folded_forward.write_tables(given, room, sizes, *ends, *turns))
 
 
-def backward(made: Made, room: Backward, gradient: Tables, to: Given) -> None:
+def backward(
+    made: Made,
+    room: Backward,
+    gradient: Tables,
+    to: Given,
+    *,
+    relate: Callable[[], None] = lambda: None,
+) -> None:
     """Write the gradients of the weights, from those of the tables.
 
     That of `through` comes transposed: what folds into logits last is multiplied the other way.
+    `relate` writes that of the products, beside what does not need it.
     """
     given, own, sizes = made
-    folded_backward.lay_out_back(given, own, room, sizes, gradient.through)
+
+    def of_queries() -> None:
+        relate()
+        related = gradient.products, gradient.base
+        folded_related.queries_back(given, own, room, to, sizes, *related)
+
+    folded_backward.lay_out_back(given, own, room, sizes, gradient.through, of_queries)
     ends = gradient.table, gradient.base
     in_turns(lambda *turns: folded_backward.fold(given, own, room, sizes, *ends, *turns))
     in_turns(lambda *turns: folded_backward.go_back(room, sizes, *turns))
-    folded_related.relate_back(given, own, room, to, sizes, gradient.products, gradient.base)
-    folded_backward.lay_out_values(room)
+    folded_related.relate_back(given, own, room, to, sizes)
+    folded_backward.write_first(given, room, to)
     in_turns(lambda *turns: folded_backward.finish(room, *turns))
-    folded_backward.write(given, room, to)
+    folded_backward.write_last(given, room, to)
 
 
 def tables_of(

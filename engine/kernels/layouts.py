@@ -6,6 +6,8 @@ these is a pass or two through memory, and those that permute bfloat16 are slow 
 Shapes: ``R`` results, ``V`` logits.
 """
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +19,7 @@ from engine.kernels.compiled import compiled
 from engine.kernels.matrices import half, whole
 from engine.kernels.panels import WIDTH
 from engine.kernels.products import TILE_ROWS
-from engine.kernels.threads import by_shares
+from engine.kernels.threads import in_any_order, shares
 
 
 def arrays_of(*tensors: Tensor) -> list[np.ndarray]:
@@ -61,13 +63,16 @@ def room_of_layouts(R: int, V: int, *, paired: int, take: Take = fresh) -> Layou
     return Layouts(wide, by_logit, take("by result", (rows // 2, columns), np.uint32))
 
 
-def lay_out(R: int, room: Layouts) -> None:
-    """Write the layouts of a gradient whose `R` rows are there."""
+def lay_out(R: int, room: Layouts, *, beside: Callable[[], None]) -> None:
+    """Write the layouts of a gradient whose `R` rows are there, and do what can be `beside`."""
     wide, by_logit, by_result = room
     wide[R:] = 0
-    if by_logit is not wide:
-        arrays = wide.view(np.uint32), by_logit.view(np.uint16), by_result
-        by_shares(lambda share, _: _round(*arrays, share.start, share.stop), len(by_result))
+    if by_logit is wide:
+        beside()
+        return
+    arrays = wide.view(np.uint32), by_logit.view(np.uint16), by_result
+    parts = [partial(_round, *arrays, x.start, x.stop) for x in shares(len(by_result))]
+    in_any_order(beside, *parts)
 
 
 @compiled

@@ -16,6 +16,7 @@ weights of each; ``M`` rows of the table, ``Q`` bases, ``W`` width of the table:
 filled up to whole panels; ``P`` panels, ``N`` of them of the hidden layer.
 """
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -152,10 +153,8 @@ def backward(
 
     That of the logits lies in `room.gradient.wide`, filled up with zeros beside it.
     """
-    lay_out(len(given.rows), room.gradient)
-    write_columns_turned(given.through, room.back, 0, 0)
-    room.base.fill(0)
-    room.through.fill(0)
+    turn = partial(write_columns_turned, given.through, room.back, 0, 0)
+    lay_out(len(given.rows), room.gradient, beside=turn)
     wide, by_logit, by_result = room.gradient
     arrays, factors = given[:1] + given[2:5], (hidden, by_logit, by_result, room.back)
     found, n_hidden = (room.table, room.base, room.to_weights), len(hidden)
@@ -168,7 +167,8 @@ def backward(
             spread_beside(*arrays, wide, *found, panel, panel - n_hidden)
 
     one_by_one(part, len(given.table))
-    add_up(room.to_weights, room.weights)
+    ends = room.to_weights, room.weights
+    by_shares(lambda share, _: add_up(*ends, share.start, share.stop), len(room.weights))
 
 
 def logits_of(

@@ -93,10 +93,10 @@ def write_logits(
 
 
 @compiled
-def add_up(to_weights: np.ndarray, out: np.ndarray) -> None:
-    """The sum over panels; zero for weights that stand for no row."""
-    P, R, K = to_weights.shape
-    for r in range(R):
+def add_up(to_weights: np.ndarray, out: np.ndarray, first: int, last: int) -> None:
+    """The sum over panels, of some results; zero for weights that stand for no row."""
+    P, _, K = to_weights.shape
+    for r in range(first, last):
         for k in range(out.shape[1]):
             out[r, k] = 0
         for p in range(P):
@@ -105,10 +105,11 @@ def add_up(to_weights: np.ndarray, out: np.ndarray) -> None:
 
 
 @within_loops()
-def _clear(to_table: np.ndarray, panel: int) -> None:
-    for m in range(to_table.shape[1]):
-        for j in range(WIDTH):
-            to_table[panel, m, j] = 0
+def _clear(to_table: np.ndarray, to_base: np.ndarray, panel: int) -> None:
+    for found in (to_table, to_base):
+        for m in range(found.shape[1]):
+            for j in range(WIDTH):
+                found[panel, m, j] = 0
 
 
 @within_loops()
@@ -155,7 +156,10 @@ def spread_hidden(
     """One panel's gradients; `block` is room for that of some results' hidden layer."""
     R, (V, F), U = len(rows), to_through.shape, hidden.shape[1]
     column, n_logits, n_results = panel * WIDTH, by_logit.shape[1], by_result.shape[1]
-    _clear(to_table, panel)
+    _clear(to_table, to_base, panel)
+    for v in range(V):
+        for j in range(WIDTH):
+            to_through[v, column + j] = 0
     for start in range(0, R, len(block)):
         stop = min(start + len(block), R)
         for i in range(0, stop - start, TILE_ROWS):
@@ -193,7 +197,7 @@ def spread_beside(
     beside: int,
 ) -> None:
     """The same of a panel that is not rectified, the one numbered `beside` of the logits."""
-    _clear(to_table, panel)
+    _clear(to_table, to_base, panel)
     for r in range(len(rows)):
         x = load(gradient, r * gradient.shape[1] + beside * WIDTH)
         _spread(x, table, weights, rows, asked, to_table, to_base, to_weights, r, panel)

@@ -1,11 +1,11 @@
 """How loops share their work among as many threads as torch has."""
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 from itertools import count
 
 import torch
+
+from engine.kernels.team import team_of
 
 
 def by_shares(part: Callable[[slice, int], None], n: int, *, of: int = 1) -> None:
@@ -13,10 +13,15 @@ def by_shares(part: Callable[[slice, int], None], n: int, *, of: int = 1) -> Non
 
     Shares are multiples of `of`, but for the last.
     """
+    own = shares(n, of=of)
+    _together(lambda thread: part(own[thread], thread), len(own))
+
+
+def shares(n: int, *, of: int = 1) -> list[slice]:
+    """The shares of `n` things, one for each thread."""
     n_shares = n_threads(-(-n // of))
     ends = [n * i // n_shares // of * of for i in range(n_shares)]
-    shares = [slice(*each) for each in zip(ends, [*ends[1:], n], strict=True)]
-    _together(lambda thread: part(shares[thread], thread), n_shares)
+    return [slice(*each) for each in zip(ends, [*ends[1:], n], strict=True)]
 
 
 def in_turns(part: Callable[[int, int], None]) -> None:
@@ -48,18 +53,8 @@ def n_threads(most: int | None = None) -> int:
 
 
 def _together(part: Callable[[int], None], n: int) -> None:
-    """Call `part` for each of `n` threads, the calling one first: it need not be woken up."""
+    """Call `part` for each of `n` threads."""
     if n == 1:
         part(0)
-        return
-    others = [_pool(n).submit(part, thread) for thread in range(1, n)]
-    try:
-        part(0)
-    finally:
-        for each in others:
-            each.result()
-
-
-@cache
-def _pool(n: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(n - 1, thread_name_prefix="loops")
+    else:
+        team_of(n).do(part)

@@ -98,7 +98,6 @@ class Room:
         self.tables = folded_rooms.room_of_tables(given, self.sizes)
         self.through = self.tables.through[:F, :V]
         self.to_products = np.empty_like(self.tables.products)
-        self.to_through = np.empty((V, F), np.float32)
         self._buffers = Buffers()
         self._by_number: dict[int, OfExamples] = {}
         self._most = 0
@@ -186,13 +185,17 @@ class FoldedLayer:
 
         layer = own.back
         rectified_layer.backward(own.given, own.layer.hidden, layer, paired=room.paired)
-        ends = own.given.weights, room.sizes.d_head**-0.5, room.to_products
-        looked_up.look_back(layer.weights, own.rows, own.given.asked, *ends)
-        V, F = room.to_through.shape
-        room.to_through[:] = layer.through[:V, :F]
         made = folded_tables.Made(self.given, room.folded, room.sizes)
-        of_tables = room.to_products, layer.table, layer.base, room.to_through
-        back = room.folded_back
-        folded_tables.backward(made, back, folded_tables.Tables(*of_tables), self._to)
+        F, V = room.through.shape
+        to_through = np.ascontiguousarray(layer.through[:V, :F])
+        of_tables = room.to_products, layer.table, layer.base, to_through
+
+        def relate() -> None:
+            ends = own.given.weights, room.sizes.d_head**-0.5, room.to_products
+            looked_up.look_back(layer.weights, own.rows, own.given.asked, *ends)
+
+        folded_tables.backward(
+            made, room.folded_back, folded_tables.Tables(*of_tables), self._to, relate=relate
+        )
         if self._tied:
             self._to.embedding[:] += self._to.unembedding

@@ -35,7 +35,9 @@ def _layouts(x: Tensor, *, paired: int) -> list[Tensor]:
     room, (R, V) = room_of_layouts(*x.shape, paired=paired), x.shape
     room.wide.fill(3)
     room.wide[:R, :V], room.wide[:R, V:] = x.numpy(), 0
-    lay_out(R, room)
+    done: list[str] = []
+    lay_out(R, room, beside=lambda: done.append("beside"))
+    assert done == ["beside"]
     return [torch.from_numpy(each) for each in room]
 
 
