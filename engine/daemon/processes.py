@@ -95,10 +95,9 @@ def _worker(start: Start, process: subprocess.Popen[bytes]) -> Worker:
 class Standby:
     """A worker process that has loaded torch and waits for its runs; at most one at a time.
 
-    It ends by itself when the daemon goes, because its stdin does.
+    It ends by itself when the daemon goes, because its stdin does. It takes runs of any number of
+    threads: how many there are is set when training begins.
     """
-
-    THREADS = 1
 
     def __init__(self, home: Home) -> None:
         self._home = home
@@ -114,7 +113,7 @@ class Standby:
                 [sys.executable, "-X", "faulthandler", "-m", "engine.standby"],
                 cwd=ROOT,
                 # SPT_NOENV: the title it takes as a worker must not overwrite its environment
-                env=environment(self._home, self.THREADS) | {"SPT_NOENV": "1"},
+                env=environment(self._home, threads=1) | {"SPT_NOENV": "1"},
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
@@ -124,7 +123,7 @@ class Standby:
     def take(self, start: Start) -> Worker | None:
         """Give it a batch to train; None when there is none that could."""
         process = self._process
-        if process is None or process.poll() is not None or start.threads != self.THREADS:
+        if process is None or process.poll() is not None:
             return None
         assert process.stdin is not None
         log = _shared_log(self._home, start.runs)

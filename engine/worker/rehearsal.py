@@ -13,18 +13,20 @@ from engine.trainer.batch import Batch
 from engine.trainer.measuring import evaluate, photograph
 
 LOOPED = ("quick", "composition-small")
-"""Presets that call the loops of most runs between them, those of a first launch first."""
+"""Presets that call the loops of most runs between them, those of a first launch first: once
+compiled, the others' are read from disk when they are called."""
 
 
 def rehearse(is_wanted: Callable[[], bool]) -> None:
-    """Train a step of some presets, measure and photograph it; nothing where that was done.
+    """Train a step of some presets, measure and photograph it.
 
-    A first launch would wait some seconds for the compiler otherwise. Asked before each preset,
-    `is_wanted` says that there is something to train.
+    A first launch would wait some seconds for the compiler otherwise, and later ones for the
+    package that reads what it made. Asked before each preset, `is_wanted` says that there is
+    something to train.
     """
-    if not available() or is_on_disk():
+    if not available():
         return
-    for name in LOOPED:
+    for name in LOOPED[:1] if is_on_disk() else LOOPED:
         if is_wanted():
             return
         batch = Batch.start({0: PRESETS[name].config}, device=torch.device("cpu"))
