@@ -13,7 +13,7 @@ from engine.config.presets import PRESETS
 from engine.config.problems import nearest
 from engine.errors import SettingsError
 
-POLL_SECONDS = 0.2
+LEAST_POLL_SECONDS, MOST_POLL_SECONDS = 0.2, 1.0
 ENDED = ("finished", "stopped", "failed", "lost")
 COLUMNS = (
     "run_id",
@@ -64,15 +64,19 @@ def result(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def follow(lab: Lab, run_ids: Sequence[int], *, quiet: bool) -> list[dict[str, Any]]:
-    """Wait until no run of the list trains, queues or pauses; returns their rows."""
-    shown = ""
+    """Wait until no run of the list trains, queues or pauses; returns their rows.
+
+    The longer it takes, the less often it asks: each answer is time that training has not.
+    """
+    shown, started = "", time.monotonic()
     while True:
         rows = lab.runs(run_ids)
         if not quiet:
             shown = _progress(rows, shown)
         if all(row["state"] in ENDED for row in rows):
             return rows
-        time.sleep(POLL_SECONDS)
+        waited = time.monotonic() - started
+        time.sleep(min(max(waited / 20, LEAST_POLL_SECONDS), MOST_POLL_SECONDS))
 
 
 def _progress(rows: Sequence[dict[str, Any]], shown: str) -> str:
