@@ -15,8 +15,13 @@ class Pace:
     many of them went by waiting for the disk.
     """
 
-    def __init__(self, step: int, waited: Callable[[], float]) -> None:
-        self._waited = waited
+    def __init__(
+        self,
+        step: int,
+        waited: Callable[[], float],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._waited, self._clock = waited, clock
         self._began = self._now()
         self._first: tuple[int, float] | None = None
         self._mark = self._block = (step, self._began)
@@ -63,4 +68,4 @@ class Pace:
         return self._now() - self._began
 
     def _now(self) -> float:
-        return time.monotonic() - self._waited()
+        return self._clock() - self._waited()

@@ -7,29 +7,34 @@ from collections.abc import Callable
 
 import torch
 
+from engine.config import RunConfig, apply
 from engine.config.presets import PRESETS
 from engine.kernels.compiled import available, is_on_disk
 from engine.trainer.batch import Batch
 from engine.trainer.measuring import evaluate, photograph
 
-LOOPED = ("quick", "composition-small")
-"""Presets that call the loops of most runs between them, those of a first launch first: once
-compiled, the others' are read from disk when they are called."""
+
+def _looped() -> list[RunConfig]:
+    """Runs that call the loops of most others between them, those of a first launch first."""
+    quick = PRESETS["quick"].config
+    half = apply(quick, {"training.precision": "bfloat16"})
+    return [quick, PRESETS["composition-small"].config, half]
 
 
 def rehearse(is_wanted: Callable[[], bool]) -> None:
-    """Train a step of some presets, measure and photograph it.
+    """Train a step of some runs, measure and photograph it: of the first where all is on disk.
 
     A first launch would wait some seconds for the compiler otherwise, and later ones for the
-    package that reads what it made. Asked before each preset, `is_wanted` says that there is
+    package that reads what it made. Asked before each run, `is_wanted` says that there is
     something to train.
     """
     if not available():
         return
-    for name in LOOPED[:1] if is_on_disk() else LOOPED:
+    configs = _looped()
+    for config in configs[:1] if is_on_disk() else configs:
         if is_wanted():
             return
-        batch = Batch.start({0: PRESETS[name].config}, device=torch.device("cpu"))
+        batch = Batch.start({0: config}, device=torch.device("cpu"))
         batch.advance(1)
         evaluate(batch)
         photograph(batch, batch.runs)

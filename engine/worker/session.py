@@ -21,15 +21,20 @@ from engine.trainer.events import (
 from engine.trainer.train import train
 from engine.worker.archive import Archive, Written, checkpoint_file, remove_older_rolling
 from engine.worker.crowding import OUT_OF_MEMORY, crowded, give_back
-from engine.worker.pace import Pace
+from engine.worker.pace import BLOCK_SECONDS, Pace
 from engine.worker.recorder import Recorder
 
 LEAST_SHARE = 100
 """Rolling checkpoints hold up training for at most one part in so many of the time."""
+LOOK_SECONDS = BLOCK_SECONDS / 2
+"""Between two looks for a command: blocks end at each of the first evaluations, too."""
 
 
 class Session:
-    """One batch in one process. `recorders` shrinks as runs end; empty means that all is told."""
+    """One batch in one process. `recorders` shrinks as runs end; empty means that all is told.
+
+    `clock` tells monotonic seconds of this batch alone, where others train in turn with it.
+    """
 
     def __init__(
         self,
@@ -39,16 +44,19 @@ class Session:
         checkpoint_seconds: float,
         terminated: Callable[[], bool],
         forked: Collection[int] = (),
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.recorders = recorders
         self._batch = batch
         self._forked = forked
         self._archive = Archive()
-        self._pace = Pace(batch.step, self._waited)
+        self._clock = clock
+        self._pace = Pace(batch.step, self._waited, clock)
         self._checkpoint_seconds = checkpoint_seconds
         self._terminated = terminated
         self._process = psutil.Process()
-        self._saved_at = time.monotonic()
+        self._saved_at = clock()
+        self._looked_at = -LOOK_SECONDS
         self._save_seconds = 0.0
         self._saved_step = -1
         self._checkpoint_due = False
@@ -147,7 +155,7 @@ class Session:
         return leaving
 
     def _save_due(self, step: int) -> None:
-        now = time.monotonic()
+        now = self._clock()
         pause = max(self._checkpoint_seconds, LEAST_SHARE * self._save_seconds)
         rolling = now - self._saved_at > pause and self._archive.idle
         if not (self._checkpoint_due or rolling):
@@ -156,7 +164,7 @@ class Session:
             self._save(run, kept=self._checkpoint_due)
         self._checkpoint_due = False
         self._saved_step = step
-        self._saved_at = time.monotonic()
+        self._saved_at = self._clock()
         self._save_seconds = self._saved_at - now
 
     def _save(self, run: int, *, kept: bool) -> None:
@@ -196,6 +204,9 @@ class Session:
 
     def _obey(self, step: int) -> list[int]:
         leaving: list[int] = []
+        if (now := self._clock()) - self._looked_at < LOOK_SECONDS:
+            return leaving
+        self._looked_at = now
         for run, recorder in list(self.recorders.items()):
             command = recorder.poll()
             if command is None:

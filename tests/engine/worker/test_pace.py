@@ -1,6 +1,3 @@
-import pytest
-
-from engine.worker import pace as module
 from engine.worker.pace import BLOCK_SECONDS, Pace
 
 
@@ -8,14 +5,13 @@ class Clock:
     def __init__(self) -> None:
         self.now = 100.0
 
-    def monotonic(self) -> float:
+    def __call__(self) -> float:
         return self.now
 
 
-def test_start_up_and_compilation_are_left_out_of_the_rate(monkeypatch: pytest.MonkeyPatch):
+def test_start_up_and_compilation_are_left_out_of_the_rate():
     clock = Clock()
-    monkeypatch.setattr(module, "time", clock)
-    pace = Pace(0, lambda: 0.0)
+    pace = Pace(0, lambda: 0.0, clock)
     clock.now += 30
     pace.progress(1)
     clock.now += 2
@@ -23,11 +19,10 @@ def test_start_up_and_compilation_are_left_out_of_the_rate(monkeypatch: pytest.M
     assert pace.overall(201) == 100.0
 
 
-def test_waiting_for_the_disk_is_left_out_of_the_rate(monkeypatch: pytest.MonkeyPatch):
+def test_waiting_for_the_disk_is_left_out_of_the_rate():
     clock = Clock()
     waited = [0.0]
-    monkeypatch.setattr(module, "time", clock)
-    pace = Pace(0, lambda: waited[0])
+    pace = Pace(0, lambda: waited[0], clock)
     pace.progress(1)
     clock.now += 12
     waited[0] = 10.0
@@ -36,12 +31,9 @@ def test_waiting_for_the_disk_is_left_out_of_the_rate(monkeypatch: pytest.Monkey
     assert pace.train_seconds == 2.0
 
 
-def test_blocks_grow_until_they_last_as_long_as_a_command_may_wait(
-    monkeypatch: pytest.MonkeyPatch,
-):
+def test_blocks_grow_until_they_last_as_long_as_a_command_may_wait():
     clock = Clock()
-    monkeypatch.setattr(module, "time", clock)
-    pace = Pace(0, lambda: 0.0)
+    pace = Pace(0, lambda: 0.0, clock)
     step = 0
     for _ in range(20):
         block = pace.block_steps()
