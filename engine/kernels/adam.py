@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import partial
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from engine.kernels.compiled import compiled
@@ -18,15 +18,21 @@ from engine.kernels.threads import by_shares
 
 LEAST_SHARE = 1 << 19
 """Numbers that are worth waking up a thread for."""
+_ALL = np.empty((0, 0), np.bool_)
 
 
-def decay(weights: Float[Tensor, "R P"], keep: Float[Tensor, "R _"]) -> None:
-    """Multiply weights, in place, by one number of each run, or of each of its numbers.
+def decay(
+    weights: Float[Tensor, "R P"],
+    keep: Float[Tensor, "R 1"],
+    decayed: Bool[Tensor, "R P"] | None = None,
+) -> None:
+    """Multiply weights, in place, by one number of each run: those that are `decayed`, or all.
 
     Torch would wake its threads up for it, and these watch for more work for some milliseconds: on
     the cores that the threads of the loops need.
     """
-    rows = weights.numpy(), keep.numpy()
+    mask = _ALL if decayed is None else decayed.numpy()
+    rows = weights.numpy(), keep.numpy(), mask
     _share_columns(partial(_scale, *rows), weights.shape[1])
 
 
@@ -58,19 +64,19 @@ def _share_columns(loop: Callable[[int, int], None], n: int) -> None:
 
 
 @compiled
-def _scale(weights: np.ndarray, keep: np.ndarray, first: int, last: int) -> None:
-    of_run = keep.shape[1] == 1
+def _scale(
+    weights: np.ndarray, keep: np.ndarray, decayed: np.ndarray, first: int, last: int
+) -> None:
     for r in range(len(weights)):
         # views: a number that might count from the end keeps loops from becoming vectors
-        w = weights[r, first:last]
-        if of_run:
-            by = keep[r, 0]
+        w, by = weights[r, first:last], keep[r, 0]
+        if len(decayed):
+            own = decayed[r, first:last]
+            for i in range(len(w)):
+                w[i] *= by if own[i] else np.float32(1)
+        else:
             for i in range(len(w)):
                 w[i] *= by
-        else:
-            own = keep[r, first:last]
-            for i in range(len(w)):
-                w[i] *= own[i]
 
 
 @compiled

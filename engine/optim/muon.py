@@ -51,7 +51,8 @@ def muon_update(rows: Rows) -> None:
     step.mul_(columns["mean_rate"])
     gradient.lerp_(mean, columns["ahead"])
     _step_matrices(rows)
-    rows.weights.mul_(torch.where(of_matrices, columns["keep"], columns["rest_keep"])).sub_(step)
+    keep, rest_keep = (rows.of_decay(name, neutral=1.0) for name in ("keep", "rest_keep"))
+    rows.weights.mul_(torch.where(of_matrices, keep, rest_keep)).sub_(step)
 
 
 def _step_matrices(rows: Rows) -> None:

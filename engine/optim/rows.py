@@ -6,14 +6,15 @@ Shapes: ``R`` runs, ``P`` numbers in a row.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from jaxtyping import Float
+import torch
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from engine.optim import OptimizerSettings
 from engine.optim.parts import Parts
 
 Columns = Mapping[str, Tensor]
-"""Numbers of one update: name → column [R, 1], or [R, P] where they differ within a row."""
+"""Numbers of one update: name → column [R, 1]."""
 
 Slots = Mapping[str, Tensor]
 """What an optimiser remembers: name → rows [R, P]."""
@@ -32,3 +33,10 @@ class Rows:
     parts: Parts
     settings: OptimizerSettings
     """Of any of the runs: only what all runs of a batch share is read here (see `shape_key`)."""
+    decayed: Bool[Tensor, "R P"] | None = None
+    """Which numbers weight decay touches; None where it touches all."""
+
+    def of_decay(self, name: str, *, neutral: float) -> Tensor:
+        """A column of weight decay, `neutral` where that touches nothing."""
+        column = self.columns[name]
+        return column if self.decayed is None else torch.where(self.decayed, column, neutral)

@@ -45,9 +45,9 @@ class Updates:
 def adamw_update(rows: Rows) -> None:
     """Decay the weights, then take an Adam step. Source: Loshchilov & Hutter 2019, algorithm 2."""
     if _may_loop(rows.weights.device):
-        decay(rows.weights, rows.columns["keep"])
+        decay(rows.weights, rows.columns["keep"], rows.decayed)
     else:
-        rows.weights.mul_(rows.columns["keep"])
+        rows.weights.mul_(rows.of_decay("keep", neutral=1.0))
     _adam_step(rows)
 
 
@@ -71,7 +71,7 @@ def sgd_update(rows: Rows) -> None:
 def lion_update(rows: Rows) -> None:
     """Decay the weights, then step along a sign. Source: Chen et al. 2023, program 1."""
     columns, trend = rows.columns, rows.slots["trend"]
-    rows.weights.mul_(columns["keep"])
+    rows.weights.mul_(rows.of_decay("keep", neutral=1.0))
     torch.lerp(trend, rows.gradient, columns["sign_gain"], out=rows.scratch)
     rows.weights.sub_(rows.scratch.sign_().mul_(columns["rate"]))
     trend.lerp_(rows.gradient, columns["trend_gain"])
@@ -109,7 +109,7 @@ def columns_of_block(
 
 
 def _add_decay(rows: Rows) -> None:
-    torch.mul(rows.weights, rows.columns["decay"], out=rows.scratch)
+    torch.mul(rows.weights, rows.of_decay("decay", neutral=0.0), out=rows.scratch)
     rows.gradient.add_(rows.scratch)
 
 

@@ -9,16 +9,14 @@ Shapes: ``R`` runs, ``P`` numbers in a row, ``W`` gradients in a window.
 from collections.abc import Callable
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
 from engine.optim import OptimizerSettings
-from engine.optim.rows import Columns, Rows
+from engine.optim.rows import Rows
 
 TINY = 1e-30
 """Keeps ⊥Grad from dividing by zero."""
-NEUTRAL = {"keep": 1.0, "rest_keep": 1.0, "decay": 0.0}
-"""Columns of weight decay, with the number at which each does nothing."""
 
 
 def filter_slot(settings: OptimizerSettings) -> tuple[str, tuple[int, ...]] | None:
@@ -102,14 +100,6 @@ def clip_rows(
     Source: Pascanu et al. 2013, algorithm 1; the 1e-6 is torch's.
     """
     gradient.mul_((limits / (norms + 1e-6)).clamp(max=1.0))
-
-
-def spare(columns: Columns, decayed: Bool[Tensor, "R P"]) -> Columns:
-    """The same numbers, with a weight decay that touches some numbers of a row alone."""
-    return {
-        name: torch.where(decayed, column, NEUTRAL[name]) if name in NEUTRAL else column
-        for name, column in columns.items()
-    }
 
 
 def _amplify_average(rows: Rows) -> None:

@@ -13,7 +13,7 @@ from torch import Tensor
 from engine.optim import OptimizerSettings
 from engine.optim.rows import Columns, Rows
 from engine.optim.updates import UPDATES, columns_of_block
-from engine.optim.wrappers import finish, prepare, spare
+from engine.optim.wrappers import finish, prepare
 from engine.trainer.mapping import groups
 from engine.trainer.noise import noise_of_step
 from engine.trainer.rows import Layout
@@ -147,7 +147,8 @@ class Weights:
         """What an update does on the device; noise only where the host says of which step."""
         columns = {**columns, **self._constants}
         for taken, still in self._still:
-            rows = replace(still, columns=self._columns_of(taken, columns))
+            own = {name: each[taken] for name, each in columns.items()}
+            rows = replace(still, columns=own)
             prepare(rows)
             if noise_of is not None:
                 self._add_noise(taken, noise_of)
@@ -188,18 +189,15 @@ class Weights:
             scratch=self.scratch[rows],
             parts=self._parts,
             settings=self._settings[0],
+            decayed=None if self._decayed is None else self._decayed[rows],
         )
 
     def _takes_rows_apart(self) -> bool:
         """Whether an update takes each row by itself, whatever others it is given."""
         wrapped = self._slots.keys() - set(self._optimizer.slots) or self._constants
-        if wrapped or self._settings[0].orthogonal_gradient or self._decayed is not None:
+        if wrapped or self._settings[0].orthogonal_gradient:
             return False
         return self._optimizer.loops(self._values.device)
-
-    def _columns_of(self, rows: slice, columns: Columns) -> Columns:
-        of_runs = {name: each[rows] for name, each in columns.items()}
-        return of_runs if self._decayed is None else spare(of_runs, self._decayed[rows])
 
     def _constant_columns(self, device: torch.device) -> Columns:
         """Numbers that are the same at each update; only of what some run asks for."""

@@ -3,11 +3,12 @@
 import pytest
 import torch
 
-from engine.kernels.adam import adam_step, decay
+from engine.kernels.adam import LEAST_SHARE, adam_step, decay
 from engine.optim import AdamWSettings
 from engine.optim.rows import Rows
 from engine.optim.updates import adam_step_by_torch
 from engine.trainer.rows import Layout
+from tests.engine.kernels.threads import threads
 
 NUMBERS = {
     "mean_gain": 0.1,
@@ -64,10 +65,24 @@ def test_a_gradient_that_is_not_finite_reaches_the_weights():
     assert rows.weights[0, :5].isfinite().all()
 
 
-@pytest.mark.parametrize("width", [1, 100])
-def test_weights_decay_as_torch_multiplies_them(width: int):
-    draw = torch.Generator().manual_seed(width)
-    weights, keep = torch.randn(3, 100, generator=draw), torch.rand(3, width, generator=draw)
-    wanted = weights * keep
-    decay(weights, keep)
+@pytest.mark.parametrize("of_some", [False, True])
+def test_weights_decay_as_torch_multiplies_them(of_some: bool):
+    draw = torch.Generator().manual_seed(3)
+    weights, keep = torch.randn(3, 100, generator=draw), torch.rand(3, 1, generator=draw)
+    decayed = torch.rand(3, 100, generator=draw) < 0.5 if of_some else None
+    wanted = weights * keep if decayed is None else weights * torch.where(decayed, keep, 1.0)
+    decay(weights, keep, decayed)
     assert torch.equal(weights, wanted)
+
+
+def test_threads_share_many_numbers_to_the_bit():
+    n = 2 * LEAST_SHARE + 3
+    one, two = _rows(n), _rows(n)
+    decayed = one.gradient > 0
+    for rows, n_threads in ((one, 1), (two, 2)):
+        with threads(n_threads):
+            decay(rows.weights, torch.tensor([[0.5]]), decayed)
+            adam_step(rows.weights, rows.gradient, **rows.slots, **rows.columns)
+    assert torch.equal(one.weights, two.weights)
+    assert all(torch.equal(one.slots[name], two.slots[name]) for name in one.slots)
+    assert not torch.equal(one.weights[:, -3:], _rows(n).weights[:, -3:])
