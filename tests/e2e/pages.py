@@ -73,5 +73,13 @@ class Lab:
     def sees(self, words: str, seconds: float = 30) -> None:
         expect(self.page.get_by_text(words).first).to_be_visible(timeout=seconds * SECONDS)
 
+    def sees_no_dialog(self) -> None:
+        """Wait until the dialog has closed; one that stays is quoted, for it may say why."""
+        dialog = self.page.get_by_role("dialog")
+        try:
+            expect(dialog).to_have_count(0)
+        except AssertionError:
+            raise AssertionError(f"the dialog stays: {dialog.all_inner_texts()}") from None
+
     def press(self, label: str) -> None:
         self.page.get_by_role("button", name=re.compile(rf"{label}…?$")).first.click()

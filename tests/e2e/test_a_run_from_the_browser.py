@@ -128,7 +128,7 @@ def test_delete_asks_before_anything_is_lost(pages: Lab, lab: Engine) -> None:
     pages.sees("Delete for good?")
     assert state(lab) == "finished"
     pages.page.get_by_role("dialog").get_by_role("button", name=re.compile("Delete$")).click()
-    expect(pages.page.get_by_role("dialog")).to_have_count(0)
+    pages.sees_no_dialog()
     assert lab.runs() == []
 
 
