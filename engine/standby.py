@@ -1,8 +1,8 @@
 """`python -m engine.standby`: a worker that has loaded torch and waits to be told its runs.
 
 Loading torch takes longer than the first hundred steps of a small run. The daemon keeps one such
-process while a slot is free, so that a launch shows its first point at once. The first one on a
-machine also compiles the loops that training calls.
+process while a slot is free, so that a launch shows its first point at once. It has also read the
+loops that training calls, and compiles them where that was not done.
 """
 
 import json
