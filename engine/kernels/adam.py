@@ -6,34 +6,17 @@ times. Source of the step: Kingma & Ba 2015, algorithm 1; Loshchilov & Hutter 20
 Shapes: ``R`` runs, ``P`` numbers of one.
 """
 
-from collections.abc import Callable
-from functools import partial
-
 import numpy as np
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from engine.kernels.compiled import compiled
+from engine.kernels.compiled import compiled, within_loops
+from engine.kernels.matrices import ONE
 from engine.kernels.threads import by_shares
 
 LEAST_SHARE = 1 << 19
 """Numbers that are worth waking up a thread for."""
 _ALL = np.empty((0, 0), np.bool_)
-
-
-def decay(
-    weights: Float[Tensor, "R P"],
-    keep: Float[Tensor, "R 1"],
-    decayed: Bool[Tensor, "R P"] | None = None,
-) -> None:
-    """Multiply weights, in place, by one number of each run: those that are `decayed`, or all.
-
-    Torch would wake its threads up for it, and these watch for more work for some milliseconds: on
-    the cores that the threads of the loops need.
-    """
-    mask = _ALL if decayed is None else decayed.numpy()
-    rows = weights.numpy(), keep.numpy(), mask
-    _share_columns(partial(_scale, *rows), weights.shape[1])
 
 
 def adam_step(
@@ -47,36 +30,24 @@ def adam_step(
     mean_rate: Float[Tensor, "R 1"],
     root_correction: Float[Tensor, "R 1"],
     eps: Float[Tensor, "R 1"],
+    keep: Float[Tensor, "R 1"] | None = None,
+    decayed: Bool[Tensor, "R P"] | None = None,
 ) -> None:
-    """Update the moments m and v, then weights −= mean_rate · m / (√v / root_correction + eps).
+    """Update the moments, then w = keep · w − mean_rate · m / (√v / root_correction + eps).
 
     m += mean_gain · (gradient − m) and v += square_gain · (gradient² − v). In place, in float32.
+    `keep` is the weight decay, of all weights or of those that are `decayed`; None is none.
     """
     rows = weights, gradient, mean, square
     numbers = mean_gain, square_gain, mean_rate, root_correction, eps
     arrays = [x.numpy() for x in (*rows, *numbers)]
-    _share_columns(partial(_step, *arrays), weights.shape[1])
-
-
-def _share_columns(loop: Callable[[int, int], None], n: int) -> None:
-    """Call `loop` (first, end) for parts of `n` columns; threads share many of them."""
-    by_shares(lambda share, _: loop(share.start, share.stop), n, of=LEAST_SHARE)
-
-
-@compiled
-def _scale(
-    weights: np.ndarray, keep: np.ndarray, decayed: np.ndarray, first: int, last: int
-) -> None:
-    for r in range(len(weights)):
-        # views: a number that might count from the end keeps loops from becoming vectors
-        w, by = weights[r, first:last], keep[r, 0]
-        if len(decayed):
-            own = decayed[r, first:last]
-            for i in range(len(w)):
-                w[i] *= by if own[i] else np.float32(1)
-        else:
-            for i in range(len(w)):
-                w[i] *= by
+    kept = np.ones((len(weights), 1), np.float32) if keep is None else keep.numpy()
+    mask = _ALL if decayed is None else decayed.numpy()
+    by_shares(
+        lambda share, _: _step(*arrays, kept, mask, share.start, share.stop),
+        weights.shape[1],
+        of=LEAST_SHARE,
+    )
 
 
 @compiled
@@ -90,16 +61,32 @@ def _step(
     mean_rate: np.ndarray,
     root_correction: np.ndarray,
     eps: np.ndarray,
+    keep: np.ndarray,
+    decayed: np.ndarray,
     first: int,
     last: int,
 ) -> None:
     for r in range(len(weights)):
-        to_mean, to_square, rate = mean_gain[r, 0], square_gain[r, 0], mean_rate[r, 0]
-        correction, least = root_correction[r, 0], eps[r, 0]
+        gains, rate = (mean_gain[r, 0], square_gain[r, 0]), mean_rate[r, 0]
+        correction, least, by = root_correction[r, 0], eps[r, 0], keep[r, 0]
+        # views: a number that might count from the end keeps loops from becoming vectors
         w, along = weights[r, first:last], gradient[r, first:last]
         m, v = mean[r, first:last], square[r, first:last]
-        for i in range(len(w)):
-            g = along[i]
-            m[i] += to_mean * (g - m[i])
-            v[i] += to_square * (g * g - v[i])
-            w[i] -= rate * m[i] / (np.sqrt(v[i]) / correction + least)
+        # both round alike: a run may be alone, or beside one of whose numbers not all decay
+        if len(decayed):
+            own = decayed[r, first:last]
+            for i in range(len(w)):
+                m[i], v[i] = _moved(m[i], v[i], along[i], gains)
+                kept = by if own[i] else ONE
+                w[i] = kept * w[i] - rate * m[i] / (np.sqrt(v[i]) / correction + least)
+        else:
+            for i in range(len(w)):
+                m[i], v[i] = _moved(m[i], v[i], along[i], gains)
+                w[i] = by * w[i] - rate * m[i] / (np.sqrt(v[i]) / correction + least)
+
+
+@within_loops()
+def _moved(m: float, v: float, g: float, gains: tuple[float, float]) -> tuple[float, float]:
+    """The moments after a gradient."""
+    to_mean, to_square = gains
+    return m + to_mean * (g - m), v + to_square * (g * g - v)

@@ -16,7 +16,8 @@ Shapes: ``V`` vocabulary, ``T`` positions, ``S`` = V + T parts, ``C`` d_model, `
 ``W`` F and V, each filled up to whole panels, ``P`` panels.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -40,7 +41,7 @@ from engine.kernels.folded_rooms import (
 )
 from engine.kernels.folded_weights import FoldedWeights, Rows
 from engine.kernels.layouts import arrays_of, is_paired
-from engine.kernels.threads import in_turns
+from engine.kernels.threads import in_any_order, in_turns
 
 
 class Made(NamedTuple):
@@ -51,11 +52,19 @@ class Made(NamedTuple):
     sizes: Sizes
 
 
-def forward(given: Given, room: Forward, sizes: Sizes, tables: Tables) -> None:
-    """Write the tables."""
+def forward(
+    given: Given,
+    room: Forward,
+    sizes: Sizes,
+    tables: Tables,
+    *,
+    beside: Sequence[Callable[[], None]] = (),
+) -> None:
+    """Write the tables, and do what needs nothing but `through` of them `beside`."""
     folded_forward.lay_out(given, room, sizes)
     in_turns(lambda *turns: folded_forward.multiply(room, sizes, tables.through, *turns))
-    folded_related.relate(given, room, sizes, tables.products)
+    relate = partial(folded_related.relate, given, room, sizes, tables.products)
+    in_any_order(relate, *beside)
     ends = tables.table, tables.base
     in_turns(lambda *turns: folded_forward.write_tables(given, room, sizes, *ends, *turns))
 

@@ -6,8 +6,6 @@ these is a pass or two through memory, and those that permute bfloat16 are slow 
 Shapes: ``R`` results, ``V`` logits.
 """
 
-from collections.abc import Callable
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,7 +17,6 @@ from engine.kernels.compiled import compiled
 from engine.kernels.matrices import half, whole
 from engine.kernels.panels import WIDTH
 from engine.kernels.products import TILE_ROWS
-from engine.kernels.threads import in_any_order, shares
 
 
 def arrays_of(*tensors: Tensor) -> list[np.ndarray]:
@@ -63,16 +60,14 @@ def room_of_layouts(R: int, V: int, *, paired: int, take: Take = fresh) -> Layou
     return Layouts(wide, by_logit, take("by result", (rows // 2, columns), np.uint32))
 
 
-def lay_out(R: int, room: Layouts, *, beside: Callable[[], None]) -> None:
-    """Write the layouts of a gradient whose `R` rows are there, and do what can be `beside`."""
+def lay_out(rows: slice, room: Layouts, *, R: int) -> None:
+    """Write the layouts of some rows of a gradient of `R`; the first one's number is even."""
     wide, by_logit, by_result = room
-    wide[R:] = 0
-    if by_logit is wide:
-        beside()
-        return
-    arrays = wide.view(np.uint32), by_logit.view(np.uint16), by_result
-    parts = [partial(_round, *arrays, x.start, x.stop) for x in shares(len(by_result))]
-    in_any_order(beside, *parts)
+    first, last = rows.start // 2, rows.stop // 2
+    if rows.stop == R:
+        wide[R:], last = 0, len(by_result)
+    if by_logit is not wide:
+        _round(wide.view(np.uint32), by_logit.view(np.uint16), by_result, first, last)
 
 
 @compiled

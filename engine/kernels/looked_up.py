@@ -55,7 +55,8 @@ class _LookedUp(torch.autograd.Function):
     ) -> Tensor:
         weights = products.new_empty(len(asked), rows.shape[1] * products.shape[2])
         table, out = products.detach().contiguous().numpy(), weights.numpy()
-        look(table, rows.numpy(), asked.numpy(), hidden.numpy(), scale, out)
+        arrays = table, rows.numpy(), asked.numpy(), hidden.numpy(), scale, out
+        by_shares(lambda share, _: look(*arrays, share), len(asked))
         ctx.save_for_backward(rows, asked, weights)
         ctx.rest = products.shape, scale
         return weights
@@ -77,10 +78,10 @@ def look(
     hidden: Bool[np.ndarray, "A T"],
     scale: float,
     out: Float[np.ndarray, "R K"],
+    share: slice,
 ) -> None:
-    """Write what `looked_up_attention` gives."""
-    arrays = products, rows, asked, hidden, scale, out
-    by_shares(lambda share, _: _look(*arrays, share.start, share.stop), len(asked))
+    """Write what `looked_up_attention` gives for some results."""
+    _look(products, rows, asked, hidden, scale, out, share.start, share.stop)
 
 
 def look_back(

@@ -132,18 +132,21 @@ def _heights(given: Given) -> tuple[int, int]:
     return given.table.shape[1], given.base.shape[1]
 
 
-def forward(given: Given, room: Forward, *, paired: int) -> None:
-    """Write the logits, and the hidden layer where `room` keeps it."""
+def lay_out_forward(given: Given, room: Forward) -> None:
+    """Lay out what all results are multiplied by."""
     write_columns(given.through, room.through, 0, 0)
-    arrays = (*given[:5], room.through, room.hidden)
 
-    def part(share: slice, thread: int) -> None:
-        block, sums = room.blocks[thread], room.sums[thread]
-        units = block.view(room.hidden.dtype)
-        ends = share.start, share.stop
-        write_logits(*arrays, block, units, sums, room.logits, *ends, paired)
 
-    by_shares(part, len(given.rows), of=TILE_ROWS)
+def forward(given: Given, room: Forward, share: slice, thread: int, *, paired: int) -> None:
+    """Write the logits of some results, and their hidden layer where `room` keeps it."""
+    block, sums = room.blocks[thread], room.sums[thread]
+    arrays = *given[:5], room.through, room.hidden, block, block.view(room.hidden.dtype), sums
+    write_logits(*arrays, room.logits, share.start, share.stop, paired)
+
+
+def lay_out_backward(given: Given, room: Backward) -> None:
+    """Lay out what the gradients of all logits are multiplied by."""
+    write_columns_turned(given.through, room.back, 0, 0)
 
 
 def backward(
@@ -151,10 +154,8 @@ def backward(
 ) -> None:
     """Write the gradients of table, base, weights and through.
 
-    That of the logits lies in `room.gradient.wide`, filled up with zeros beside it.
+    Those of the logits are laid out in `room.gradient`.
     """
-    turn = partial(write_columns_turned, given.through, room.back, 0, 0)
-    lay_out(len(given.rows), room.gradient, beside=turn)
     wide, by_logit, by_result = room.gradient
     arrays, factors = given[:1] + given[2:5], (hidden, by_logit, by_result, room.back)
     found, n_hidden = (room.table, room.base, room.to_weights), len(hidden)
@@ -180,7 +181,9 @@ def logits_of(
     """
     given, paired = _given(layer), is_paired(layer.dtype)
     room = room_forward(given, paired=paired, keeps=keeps)
-    forward(given, room, paired=paired)
+    lay_out_forward(given, room)
+    take = partial(forward, given, room, paired=paired)
+    by_shares(take, len(given.rows), of=TILE_ROWS)
     return torch.from_numpy(room.logits), torch.from_numpy(room.hidden)
 
 
@@ -195,6 +198,8 @@ def gradients_of(
     R, (F, V) = len(gradient), given.through.shape
     wide = room.gradient.wide
     wide[:R, :V], wide[:R, V:] = gradient.numpy(), 0
+    lay_out_backward(given, room)
+    by_shares(lambda share, _: lay_out(share, room.gradient, R=R), R, of=TILE_ROWS)
     backward(given, hidden.numpy(), room, paired=paired)
     found = (torch.from_numpy(x) for x in (room.table, room.base, room.weights))
     to_table, to_base, to_weights = found

@@ -6,13 +6,23 @@ computed anyway; so nothing is kept for a backward pass but that gradient in the
 Shapes: ``B`` examples, ``A`` answer positions, ``V`` vocabulary, ``R`` rows (example, answer).
 """
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from engine.kernels.shares import differences, loss_alone, loss_and_gradient, n_asked
+from engine.kernels.threads import by_shares
+
+
+class LossOfRows(NamedTuple):
+    """A loss whose rows are taken some at a time, by any thread."""
+
+    take: Callable[[slice], None]
+    """Writes the gradient of some rows."""
+    total: Callable[[], float]
+    """The loss, when all rows have been taken."""
 
 
 def answer_loss_in_one_pass(
@@ -26,25 +36,26 @@ def answer_loss_in_one_pass(
     return _AnswerLoss.apply(logits, targets, n_classes, dtype)
 
 
-def loss_with_gradient(
+def loss_of_rows(
     logits: Float[Tensor, "R V"],
     targets: Int[Tensor, " R"],
     gradient: Float[Tensor, "_ W"],
     *,
-    n_asked: int,
+    scale: float,
     n_classes: int,
     dtype: torch.dtype = torch.float32,
-) -> float:
-    """The loss, without autograd; its gradient is written into `gradient` where that has rows.
+) -> LossOfRows:
+    """`scale` times the sum over rows, without autograd.
 
-    Where they are longer than there are logits, they are filled up with zeros. `n_asked` is the
-    number of targets that ask for an answer.
+    Its gradient is written into `gradient` where that has rows. Where they are longer than there
+    are logits, they are filled up with zeros.
     """
-    take = _in_float32
-    if dtype == torch.float64:
-        # Numba is imported where its loops are called
-        from engine.kernels.softmax import cross_entropy as take
-    return take(logits, targets, gradient, n_classes=n_classes, scale=1 / max(n_asked, 1))
+    # Numba is imported where its loops are called
+    from engine.kernels.softmax import CrossEntropy
+
+    arrays = logits, targets, gradient
+    found = CrossEntropy(*arrays, n_classes=n_classes, scale=scale, dtype=dtype)
+    return LossOfRows(found.take, found.total)
 
 
 class _AnswerLoss(torch.autograd.Function):
@@ -52,14 +63,17 @@ class _AnswerLoss(torch.autograd.Function):
     def forward(
         ctx: Any, logits: Tensor, targets: Tensor, n_classes: int, dtype: torch.dtype
     ) -> Tensor:
+        from engine.kernels.softmax import n_asked
+
         is_wanted, flat = any(ctx.needs_input_grad), logits.detach().flatten(0, 1)
         gradient = torch.empty_like(flat) if is_wanted else flat[:0]
         asked = targets.flatten().contiguous()
-        numbers = {"n_asked": n_asked(asked), "n_classes": n_classes}
-        loss = loss_with_gradient(flat, asked, gradient, dtype=dtype, **numbers)
+        scale = 1 / max(n_asked(asked), 1)
+        rows = loss_of_rows(flat, asked, gradient, scale=scale, n_classes=n_classes, dtype=dtype)
+        by_shares(lambda share, _: rows.take(share), len(flat))
         if is_wanted:
             ctx.save_for_backward(gradient.view(logits.shape))
-        return logits.new_tensor(loss, dtype=dtype)
+        return logits.new_tensor(rows.total(), dtype=dtype)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -68,20 +82,3 @@ class _AnswerLoss(torch.autograd.Function):
         if gradient.item() != 1:
             of_logits = of_logits * gradient.to(of_logits.dtype)
         return of_logits, None, None, None
-
-
-def _in_float32(
-    logits: Float[Tensor, "R V"],
-    targets: Int[Tensor, " R"],
-    gradient: Float[Tensor, "_ W"],
-    *,
-    n_classes: int,
-    scale: float,
-) -> float:
-    """`engine.kernels.softmax.cross_entropy` in float32, with torch's exponential."""
-    shares, ahead = torch.empty(len(logits), n_classes), torch.empty(len(logits))
-    differences(logits, targets, shares, ahead)
-    shares.exp_()
-    if len(gradient):
-        return loss_and_gradient(shares, ahead, targets, gradient, scale=scale)
-    return loss_alone(shares, ahead, targets, scale=scale)

@@ -22,14 +22,17 @@ class Passed(NamedTuple):
     """What a way by hand gave for some examples; good until it is taken again."""
 
     logits: Float[Tensor, "BA V"]
-    to_logits: Float[Tensor, "BA W"]
-    """Room for their gradient, zeros where a row is longer than there are logits."""
     back: Callable[[], None]
-    """Writes the gradients of the parameters, from `to_logits`."""
+    """Writes the gradients of the parameters."""
 
 
-ByHand = Callable[[Int[Tensor, "B T"]], Passed | None]
-"""Examples → their logits and the way back; None for examples that it cannot take."""
+Then = Callable[[Float[Tensor, "BA V"], Float[Tensor, "BA W"]], Callable[[slice], None]]
+"""Logits, room for their gradient → what writes that of some rows, of which there are logits.
+
+A row of the gradient may be longer, and has zeros there.
+"""
+ByHand = Callable[[Int[Tensor, "B T"], Then], Passed | None]
+"""Examples, what follows → their logits and the way back; None for those that it cannot take."""
 
 
 class Network(nn.Module):

@@ -9,8 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
-from engine.kernels.adam import adam_step, decay
+from engine.kernels.adam import adam_step
 from engine.kernels.compiled import available
 from engine.optim import (
     AdamSettings,
@@ -45,16 +46,19 @@ class Updates:
 def adamw_update(rows: Rows) -> None:
     """Decay the weights, then take an Adam step. Source: Loshchilov & Hutter 2019, algorithm 2."""
     if _may_loop(rows.weights.device):
-        decay(rows.weights, rows.columns["keep"], rows.decayed)
+        _adam_step_by_loop(rows, keep=rows.columns["keep"], decayed=rows.decayed)
     else:
         rows.weights.mul_(rows.of_decay("keep", neutral=1.0))
-    _adam_step(rows)
+        adam_step_by_torch(rows)
 
 
 def adam_update(rows: Rows) -> None:
     """Add the L2 penalty to the gradient, then take an Adam step. Source: Kingma & Ba 2015."""
     _add_decay(rows)
-    _adam_step(rows)
+    if _may_loop(rows.weights.device):
+        _adam_step_by_loop(rows)
+    else:
+        adam_step_by_torch(rows)
 
 
 def sgd_update(rows: Rows) -> None:
@@ -116,22 +120,16 @@ def _add_decay(rows: Rows) -> None:
 _ADAM = ("mean_gain", "square_gain", "mean_rate", "root_correction", "eps")
 
 
-def _adam_step(rows: Rows) -> None:
-    if _may_loop(rows.weights.device):
-        _adam_step_by_loop(rows)
-    else:
-        adam_step_by_torch(rows)
-
-
 def _may_loop(device: torch.device) -> bool:
     return device.type == "cpu" and available()
 
 
-def _adam_step_by_loop(rows: Rows) -> None:
-    moments = rows.slots["mean"], rows.slots["square"]
-    adam_step(
-        rows.weights, rows.gradient, *moments, **{name: rows.columns[name] for name in _ADAM}
-    )
+def _adam_step_by_loop(
+    rows: Rows, *, keep: Tensor | None = None, decayed: Tensor | None = None
+) -> None:
+    arrays = rows.weights, rows.gradient, rows.slots["mean"], rows.slots["square"]
+    numbers = {name: rows.columns[name] for name in _ADAM}
+    adam_step(*arrays, **numbers, keep=keep, decayed=decayed)
 
 
 def adam_step_by_torch(rows: Rows) -> None:

@@ -119,8 +119,8 @@ class Batch:
         self._recorder = (recorder or recorder_for(self.device)) if is_replayable else None
         self._set_up()
         self._gradient: Gradient | None = None
-        self._losses: list[tuple[int, Float[Tensor, "S R"]]] = []
-        """The step of the first of some losses in a row, and these."""
+        self._losses: list[tuple[int, Gradient | Float[Tensor, "S R"]]] = []
+        """The step of the first of some losses in a row, and where these are."""
 
     @classmethod
     def start(
@@ -192,7 +192,7 @@ class Batch:
         """Let a run leave; the others go on as if it had never been there."""
         kept = [row for row, other in enumerate(self.runs) if other != run]
         del self.configs[run]
-        self._losses = [(step, losses[:, kept]) for step, losses in self._losses]
+        self._losses = [(step, losses[:, kept]) for step, losses in self._told()]
         self._gradient = None
         if kept:
             self.weights = self.weights.keep(kept)
@@ -210,7 +210,7 @@ class Batch:
             return
         steps = self.training.steps
         for columns in self.weights.columns(n, first_step=self.step + 1, steps=steps):
-            self._losses.append((self.step, self.gradient().loss[None]))
+            self._losses.append((self.step, self.gradient()))
             self.is_whole = False
             self.weights.update(columns, step=self.step + 1)
             self.is_whole = True
@@ -265,7 +265,7 @@ class Batch:
 
     def diverged(self) -> dict[int, int]:
         """Runs with a non-finite loss since the last call, and the first such step of each."""
-        taken, self._losses = self._losses, []
+        taken, self._losses = self._told(), []
         if not taken:
             return {}
         infinite = ~torch.cat([losses for _, losses in taken]).isfinite().cpu()
@@ -275,6 +275,13 @@ class Batch:
             for row, run in enumerate(self.runs)
             if infinite[:, row].any()
         }
+
+    def _told(self) -> list[tuple[int, Float[Tensor, "S R"]]]:
+        """The losses since the last call of `diverged`."""
+        return [
+            (step, each.loss[None] if isinstance(each, Gradient) else each)
+            for step, each in self._losses
+        ]
 
     def _advance_by(self, replay: Replay, n: int) -> None:
         replay.prepare(n, first_step=self.step + 1, steps=self.training.steps)

@@ -22,9 +22,20 @@ Dropped = Callable[[slice, int], Dropout]
 class Gradient:
     """What the weights of one step gave on the examples of the next update."""
 
-    loss: Float[Tensor, " R"]
+    losses: Sequence[Tensor | float]
+    """Of each group: [R], or the number of a group of one run."""
     accuracy: Float[Tensor, " R"] | None
     """Only where it was asked for."""
+    dtype: torch.dtype = torch.float32
+    """Of a loss that comes as a number."""
+
+    @property
+    def loss(self) -> Float[Tensor, " R"]:
+        """The loss of each run; most steps do without."""
+        if len(self.losses) == 1 and isinstance(self.losses[0], Tensor):
+            return self.losses[0]
+        given = ((x if isinstance(x, Tensor) else [x]) for x in self.losses)
+        return torch.cat([torch.as_tensor(x, dtype=self.dtype) for x in given])
 
 
 def take_gradient(
@@ -49,20 +60,11 @@ def take_gradient(
         )
         for group in weights.groups
     ]
-    loss = _joined([loss for loss, _ in found], program.loss_dtype)
     accuracy = None
     if with_accuracy:
-        right = torch.cat([right for _, right in found])
+        right = torch.cat([torch.stack(of_parts).sum(0) for _, of_parts in found])
         accuracy = right / examples.n_answers().clamp(min=1)
-    return Gradient(loss, accuracy)
-
-
-def _joined(losses: Sequence[Tensor | float], dtype: torch.dtype) -> Float[Tensor, " R"]:
-    tensors = [each for each in losses if isinstance(each, Tensor)]
-    if not tensors:
-        return torch.tensor(losses, dtype=dtype)
-    rows = [x if isinstance(x, Tensor) else torch.tensor([x], dtype=dtype) for x in losses]
-    return torch.cat(rows)
+    return Gradient([loss for loss, _ in found], accuracy, program.loss_dtype)
 
 
 def _of_group(
@@ -74,12 +76,12 @@ def _of_group(
     *,
     n_parts: int,
     with_accuracy: bool,
-) -> tuple[Tensor | float, Tensor]:
-    """Loss and number of right answers; parts of the examples are taken one by one."""
+) -> tuple[Tensor | float, list[Tensor]]:
+    """Loss and, with accuracy, the number of right answers of each part, taken one by one."""
     n_parts = min(n_parts, examples.tokens.shape[1])
     asked = examples.n_answers().clamp(min=1) if n_parts > 1 else None
     loss: Tensor | float = 0.0
-    right = torch.zeros(1, device=weights.gradient.device)
+    right: list[Tensor] = []
     for i, part in enumerate(examples.parts(n_parts)):
         share = None if asked is None else part.n_answers() / asked
         found = program.by_hand(group, part, share, beside=i > 0)
@@ -93,5 +95,5 @@ def _of_group(
             weights.gradient[group.rows] += weights.scratch[group.rows]
         loss = of_part + loss if i else of_part
         if with_accuracy:
-            right = right + program.n_right(logits.view(*part.targets.shape, -1), part).sum(1)
+            right.append(program.n_right(logits.view(*part.targets.shape, -1), part).sum(1))
     return loss, right

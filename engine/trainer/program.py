@@ -4,7 +4,7 @@ Shapes: ``R`` runs of the group, ``B`` examples, ``T`` tokens, ``A`` answers, ``
 ``L`` layers, ``H`` heads.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
@@ -20,7 +20,7 @@ from engine.config.training import TrainingSettings
 from engine.kernels.answers import n_right_by_loops
 from engine.kernels.compiled import available
 from engine.losses.cross_entropy import answer_loss, n_right
-from engine.losses.one_pass import answer_loss_in_one_pass, loss_with_gradient
+from engine.losses.one_pass import LossOfRows, answer_loss_in_one_pass, loss_of_rows
 from engine.losses.stablemax import stablemax_loss
 from engine.measures.attention import attention_maps
 from engine.models.dropout import Dropout as DropoutModule
@@ -39,7 +39,7 @@ MATMUL_DTYPES = {
 LOSSES = {"cross_entropy": answer_loss, "stablemax": stablemax_loss}
 ONE_PASS = {"cross_entropy": answer_loss_in_one_pass}
 """Losses that come with their gradient, where nothing maps over runs or looks into the step."""
-BY_HAND = {"cross_entropy": loss_with_gradient}
+BY_HAND = {"cross_entropy": loss_of_rows}
 """The same without autograd, for networks that have a way back of their own."""
 Dropout = tuple[()] | tuple[Int64[Tensor, " R"], Float[Tensor, " R"]]
 """Key and rate of each run's dropout; nothing where runs have none."""
@@ -128,23 +128,26 @@ class Program:
         way = self._way(group, beside=beside)
         if way is None:
             return None
-        own = examples.alone()
-        found = way(own.tokens)
+        own, taken = examples.alone(), list[LossOfRows]()
+        share = 1.0 if weight is None else float(weight)
+
+        def then(logits: Tensor, to_logits: Tensor) -> Callable[[slice], None]:
+            rows = measure(
+                logits,
+                own.targets,
+                to_logits,
+                scale=share / max(own.n_asked, 1),
+                n_classes=self._n_classes,
+                dtype=self.loss_dtype,
+            )
+            taken.append(rows)
+            return rows.take
+
+        found = way(own.tokens, then)
         if found is None:
             return None
-        loss = measure(
-            found.logits,
-            own.targets,
-            found.to_logits,
-            n_asked=own.n_asked,
-            n_classes=self._n_classes,
-            dtype=self.loss_dtype,
-        )
-        if weight is not None:
-            loss *= float(weight)
-            found.to_logits.mul_(weight)
         found.back()
-        return loss, found.logits
+        return taken[0].total(), found.logits
 
     def _way(self, group: Group, *, beside: bool) -> ByHand | None:
         ways = self._ways.setdefault(group, {})

@@ -178,7 +178,7 @@ class Replay:
 
         again = self._recorder.record(body, rewind=self._rewind)
         loss, numbers = kept
-        return again, Gradient(loss, None), (names, numbers)
+        return again, Gradient([loss], None), (names, numbers)
 
     def _send_what_is_taken(self, n: int, first_step: int) -> None:
         """The examples of the next updates, and what is left out."""

@@ -147,7 +147,9 @@ class Weights:
         """What an update does on the device; noise only where the host says of which step."""
         columns = {**columns, **self._constants}
         for taken, still in self._still:
-            own = {name: each[taken] for name, each in columns.items()}
+            # in what one take has of all runs, nothing needs to be cut out
+            is_all = len(self._still) == 1
+            own = columns if is_all else {name: each[taken] for name, each in columns.items()}
             rows = replace(still, columns=own)
             prepare(rows)
             if noise_of is not None:

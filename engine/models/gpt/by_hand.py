@@ -10,6 +10,7 @@ Shapes: ``B`` examples, ``T`` tokens, ``A`` read positions, ``V`` vocabulary, ``
 """
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,10 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from engine.kernels.folded_weights import FoldedWeights
+from engine.kernels.threads import by_shares
 from engine.models.gpt.folded import Folded
 from engine.models.gpt.occurring import Occurring
+from engine.models.network import Then
 from engine.models.positions import unseen_from
 
 NAMES = {
@@ -166,21 +169,37 @@ class FoldedLayer:
         self._to = self.given._replace(**dict(zip(NAMES, to, strict=True)))
         self._tied = NAMES["unembedding"] not in parameters
 
-    def forward(self, room: Room, tokens: Int[Tensor, "B T"]) -> OfExamples:
-        """What holds the logits, and what `backward` needs to know of the examples."""
+    def forward(self, room: Room, tokens: Int[Tensor, "B T"], then: Then) -> OfExamples:
+        """What holds the logits, and what `backward` needs to know of the examples.
+
+        Threads share the results; each takes its own from attention to the loss's gradient.
+        """
         from engine.kernels import folded_tables, looked_up, rectified_layer
+        from engine.kernels.layouts import lay_out
+        from engine.kernels.products import TILE_ROWS
 
         tables, sizes, own = room.tables, room.sizes, room.of(tokens)
         own.rows, asked, by_head = _sought(room, tokens)
-        own.given = own.given._replace(rows=by_head, asked=asked)
-        folded_tables.forward(self.given, room.folded, sizes, tables)
-        ends = room.unseen, sizes.d_head**-0.5, own.given.weights
-        looked_up.look(tables.products, own.rows, asked, *ends)
-        rectified_layer.forward(own.given, own.layer, paired=room.paired)
+        given = own.given = own.given._replace(rows=by_head, asked=asked)
+        beside = (
+            partial(rectified_layer.lay_out_forward, given, own.layer),
+            partial(rectified_layer.lay_out_backward, given, own.back),
+        )
+        folded_tables.forward(self.given, room.folded, sizes, tables, beside=beside)
+        sought = tables.products, own.rows, asked, room.unseen, sizes.d_head**-0.5, given.weights
+        take = then(own.logits, own.to_logits)
+
+        def part(share: slice, thread: int) -> None:
+            looked_up.look(*sought, share)
+            rectified_layer.forward(given, own.layer, share, thread, paired=room.paired)
+            take(share)
+            lay_out(share, own.back.gradient, R=len(asked))
+
+        by_shares(part, len(asked), of=TILE_ROWS)
         return own
 
     def backward(self, room: Room, own: OfExamples) -> None:
-        """Write the gradients, from that of the logits in `own.to_logits`."""
+        """Write the gradients of the weights, that of the logits being there."""
         from engine.kernels import folded_tables, looked_up, rectified_layer
 
         layer = own.back

@@ -43,7 +43,7 @@ from engine.models.gpt.one_layer import (
 )
 from engine.models.gpt.settings import DecoderSettings
 from engine.models.gpt.table import attend_by_table
-from engine.models.network import ByHand, Network, Passed
+from engine.models.network import ByHand, Network, Passed, Then
 from engine.models.positions import at_positions
 from engine.models.prefixes import MOST_TOKENS, Prefixes
 
@@ -179,14 +179,14 @@ class GPT(Network):
         layer = hand.FoldedLayer(parameters, gradients, self.positions(T), occurring, read)
         key = layer.weights.embedding.data_ptr(), read
 
-        def way(tokens: Int[Tensor, "B T"]) -> Passed | None:
+        def way(tokens: Int[Tensor, "B T"], then: Then) -> Passed | None:
             if not (self._takes_one_layer(tokens) and tokens.shape[1] == T):
                 return None
             room = self._room(layer.weights, read)
-            own = layer.forward(room, tokens)
+            own = layer.forward(room, tokens, then)
             if self._holds_more():
                 self._hold(key, room.made().copied())
-            return Passed(own.logits, own.to_logits, partial(layer.backward, room, own))
+            return Passed(own.logits, partial(layer.backward, room, own))
 
         return way
 

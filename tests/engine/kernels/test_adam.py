@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from engine.kernels.adam import LEAST_SHARE, adam_step, decay
+from engine.kernels.adam import LEAST_SHARE, adam_step
 from engine.optim import AdamWSettings
 from engine.optim.rows import Rows
 from engine.optim.updates import adam_step_by_torch
@@ -66,13 +66,25 @@ def test_a_gradient_that_is_not_finite_reaches_the_weights():
 
 
 @pytest.mark.parametrize("of_some", [False, True])
-def test_weights_decay_as_torch_multiplies_them(of_some: bool):
-    draw = torch.Generator().manual_seed(3)
-    weights, keep = torch.randn(3, 100, generator=draw), torch.rand(3, 1, generator=draw)
-    decayed = torch.rand(3, 100, generator=draw) < 0.5 if of_some else None
-    wanted = weights * keep if decayed is None else weights * torch.where(decayed, keep, 1.0)
-    decay(weights, keep, decayed)
-    assert torch.equal(weights, wanted)
+def test_weights_decay_before_the_step(of_some: bool):
+    keep, rows, before, alone = torch.tensor([[0.25]]), _rows(100), _rows(100), _rows(100)
+    decayed = rows.gradient > 0 if of_some else None
+    adam_step(
+        rows.weights, rows.gradient, **rows.slots, **rows.columns, keep=keep, decayed=decayed
+    )
+    adam_step(alone.weights, alone.gradient, **alone.slots, **alone.columns)
+    kept = before.weights * (keep if decayed is None else torch.where(decayed, keep, 1.0))
+    wanted = kept + alone.weights - before.weights
+    torch.testing.assert_close(rows.weights, wanted, rtol=1e-5, atol=1e-6)
+    assert all(torch.equal(rows.slots[name], alone.slots[name]) for name in rows.slots)
+
+
+def test_a_mask_of_all_is_as_no_mask_to_the_bit():
+    keep, masked, plain = torch.tensor([[0.3]]), _rows(1000), _rows(1000)
+    for rows, decayed in ((masked, torch.ones(1, 1000) > 0), (plain, None)):
+        arrays = {**rows.slots, **rows.columns}
+        adam_step(rows.weights, rows.gradient, **arrays, keep=keep, decayed=decayed)
+    assert torch.equal(masked.weights, plain.weights)
 
 
 def test_threads_share_many_numbers_to_the_bit():
@@ -81,8 +93,8 @@ def test_threads_share_many_numbers_to_the_bit():
     decayed = one.gradient > 0
     for rows, n_threads in ((one, 1), (two, 2)):
         with threads(n_threads):
-            decay(rows.weights, torch.tensor([[0.5]]), decayed)
-            adam_step(rows.weights, rows.gradient, **rows.slots, **rows.columns)
+            own = {**rows.slots, **rows.columns, "keep": torch.tensor([[0.5]])}
+            adam_step(rows.weights, rows.gradient, **own, decayed=decayed)
     assert torch.equal(one.weights, two.weights)
     assert all(torch.equal(one.slots[name], two.slots[name]) for name in one.slots)
     assert not torch.equal(one.weights[:, -3:], _rows(n).weights[:, -3:])

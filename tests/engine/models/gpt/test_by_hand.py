@@ -1,5 +1,6 @@
 """One layer's way back put together by hand, against the same loops joined by autograd."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ import torch
 from torch import Tensor
 
 from engine.models.gpt.settings import GPTSettings
+from tests.engine.kernels.threads import threads
 from tests.engine.models.samples import READS, T, V, examples, network
 
 FORMS: dict[str, dict[str, Any]] = {
@@ -32,10 +34,14 @@ def _to_logits(logits: Tensor) -> Tensor:
     return torch.randn(logits.shape, generator=torch.Generator().manual_seed(2))
 
 
-def _give_back(passed: Any) -> None:
-    room, given = passed.to_logits, _to_logits(passed.logits)
-    room[:] = torch.nn.functional.pad(given, (0, room.shape[1] - given.shape[1]))
-    passed.back()
+def _then(logits: Tensor, room: Tensor) -> Callable[[slice], None]:
+    """A gradient that stands for that of a loss."""
+    given = torch.nn.functional.pad(_to_logits(logits), (0, room.shape[1] - logits.shape[1]))
+
+    def take(rows: slice) -> None:
+        room[rows] = given[rows]
+
+    return take
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
@@ -53,11 +59,11 @@ def test_numbers_are_those_of_autograd_to_the_bit(
     way, found = _way(model, read)
     # what a step of more examples, or of as many others, has left is written over
     for some in (tokens, tokens[:60], tokens[-60:], tokens):
-        _equal(model, found, way(some), some, read)
+        _equal(model, found, way(some, _then), some, read)
     with torch.no_grad():
         for parameter in model.parameters():
             parameter *= 1.5
-    _equal(model, found, way(tokens), tokens, read)
+    _equal(model, found, way(tokens, _then), tokens, read)
 
 
 def _way(model: Any, read: tuple[int, ...]) -> tuple[Any, dict[str, Tensor]]:
@@ -72,7 +78,7 @@ def _equal(model: Any, found: Any, by_hand: Any, tokens: Tensor, read: tuple[int
     assert torch.equal(by_hand.logits, wanted.flatten(0, 1))
     given = _to_logits(wanted.flatten(0, 1)).view_as(wanted)
     gradients = torch.autograd.grad(wanted, list(parameters.values()), given)
-    _give_back(by_hand)
+    by_hand.back()
     for name, gradient in zip(parameters, gradients, strict=True):
         assert torch.equal(found[name], gradient), name
 
@@ -85,7 +91,7 @@ def test_runs_of_one_network_do_not_disturb_each_other():
     found = [{name: torch.empty_like(x) for name, x in run.items()} for run in runs]
     ways = [model.by_hand(run, to, read) for run, to in zip(runs, found, strict=True)]
     for way, n in zip(ways, (90, 100), strict=True):
-        _give_back(way(tokens[:n]))
+        way(tokens[:n], _then).back()
     for run, to, n in zip(runs, found, (90, 100), strict=True):
         with torch.no_grad():
             for name, x in model.named_parameters():
@@ -103,9 +109,8 @@ def test_tables_are_held_for_other_examples_of_each_run():
         wanted = model(examples(90), read)
         with model.holding():
             for run in (parameters, others):
-                model.by_hand(run, {n: torch.empty_like(x) for n, x in run.items()}, read)(
-                    examples(100)
-                )
+                to = {name: torch.empty_like(x) for name, x in run.items()}
+                model.by_hand(run, to, read)(examples(100), _then)
             assert len(model.held) == 2
             assert torch.equal(model(examples(90), read), wanted)
             assert len(model.held) == 2
@@ -119,10 +124,10 @@ def test_networks_of_another_form_have_no_such_way(changes: dict[str, Any]):
 def test_nor_have_few_examples_nor_float64_nor_a_reference_before_the_end():
     model, read = _network(), (T - 1,)
     way, _ = _way(model, read)
-    assert way(examples(100)) is not None
-    assert way(examples(V - 1)) is None
+    assert way(examples(100), _then) is not None
+    assert way(examples(V - 1), _then) is None
     model.loops = False
-    assert way(examples(100)) is None
+    assert way(examples(100), _then) is None
     first = _network()
     first.alphabets = [[V - 1], *[range(V)] * (T - 1)]
     assert _way(first, read)[0] is None
@@ -136,3 +141,24 @@ def test_nor_have_weights_that_do_not_lie_row_by_row():
     parameters = {name: x.detach() for name, x in model.named_parameters()}
     turned = {name: x.T.contiguous().T if x.dim() == 2 else x for name, x in parameters.items()}
     assert model.by_hand(turned, parameters, read) is None
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_what_follows_takes_each_row_once_when_its_logits_are_there(n_threads: int):
+    model, read, tokens = _network(), (T - 1,), examples(100)
+    wanted = model(tokens, read).flatten(0, 1).detach()
+    taken, seen = torch.zeros(len(wanted)), torch.zeros_like(wanted)
+
+    def then(logits: Tensor, room: Tensor) -> Callable[[slice], None]:
+        del room
+
+        def take(rows: slice) -> None:
+            taken[rows] += 1
+            seen[rows] = logits[rows]
+
+        return take
+
+    with threads(n_threads):
+        _way(model, read)[0](tokens, then)
+    assert taken.eq(1).all()
+    assert torch.equal(seen, wanted)
