@@ -21,8 +21,8 @@ def _looped() -> list[RunConfig]:
     return [quick, PRESETS["composition-small"].config, half]
 
 
-def rehearse(is_wanted: Callable[[], bool]) -> None:
-    """Train a step of some runs, measure and photograph it: of the first where all is on disk.
+def rehearse(is_wanted: Callable[[], bool], *, all_of_them: bool = False) -> None:
+    """Train a step of some runs, measure and photograph it: of the first where loops are on disk.
 
     A first launch would wait some seconds for the compiler otherwise, and later ones for the
     package that reads what it made. Asked before each run, `is_wanted` says that there is
@@ -31,7 +31,7 @@ def rehearse(is_wanted: Callable[[], bool]) -> None:
     if not available():
         return
     configs = _looped()
-    for config in configs[:1] if is_on_disk() else configs:
+    for config in configs[:1] if is_on_disk() and not all_of_them else configs:
         if is_wanted():
             return
         batch = Batch.start({0: config}, device=torch.device("cpu"))
@@ -41,4 +41,4 @@ def rehearse(is_wanted: Callable[[], bool]) -> None:
 
 
 if __name__ == "__main__":
-    rehearse(lambda: False)
+    rehearse(lambda: False, all_of_them=True)

@@ -104,6 +104,7 @@ class Room:
         self._buffers = Buffers()
         self._by_number: dict[int, OfExamples] = {}
         self._most = 0
+        self._last: tuple[Tensor, OfExamples] | None = None
 
     def made(self) -> Folded:
         """The tables of the last step."""
@@ -111,13 +112,18 @@ class Room:
 
     def of(self, tokens: Int[Tensor, "B T"]) -> "OfExamples":
         """Room for these examples: the same memory for any number of them."""
+        if self._last is not None and self._last[0] is tokens:
+            return self._last[1]
         n = len(tokens)
         if n > self._most:
             # what the others have is too small and was given up
             self._by_number, self._most = {}, n
         if n not in self._by_number:
             self._by_number[n] = OfExamples(self, tokens, self._buffers.take)
-        return self._by_number[n]
+        own = self._by_number[n]
+        own.take(self, tokens)
+        self._last = tokens, own
+        return own
 
 
 class OfExamples:
@@ -127,18 +133,22 @@ class OfExamples:
         from engine.kernels import rectified_layer
 
         T, tables = tokens.shape[1], room.tables
-        rows, asked, by_head = _sought(room, tokens)
+        self.rows, asked, by_head = _sought(room, tokens)
         attention = take("attention", (len(asked), T * room.sizes.n_heads), np.float32)
         self.given = rectified_layer.Given(
             tables.table, tables.base, attention, by_head, asked, room.through
         )
-        self.rows = rows
         self.layer = rectified_layer.room_forward(
             self.given, paired=room.paired, keeps=True, take=take
         )
         self.back = rectified_layer.room_backward(self.given, paired=room.paired, take=take)
         self.logits = torch.from_numpy(self.layer.logits)
         self.to_logits = torch.from_numpy(self.back.gradient.wide)[: len(asked)]
+
+    def take(self, room: Room, tokens: Int[Tensor, "B T"]) -> None:
+        """Take other examples, as many of them."""
+        self.rows, asked, by_head = _sought(room, tokens)
+        self.given = self.given._replace(rows=by_head, asked=asked)
 
 
 def _sought(room: Room, tokens: Int[Tensor, "B T"]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -179,8 +189,7 @@ class FoldedLayer:
         from engine.kernels.products import TILE_ROWS
 
         tables, sizes, own = room.tables, room.sizes, room.of(tokens)
-        own.rows, asked, by_head = _sought(room, tokens)
-        given = own.given = own.given._replace(rows=by_head, asked=asked)
+        given, asked = own.given, own.given.asked
         beside = (
             partial(rectified_layer.lay_out_forward, given, own.layer),
             partial(rectified_layer.lay_out_backward, given, own.back),
