@@ -25,7 +25,7 @@ FASTEST = ("nanda",)
 FAST = ("training.precision=bfloat16", "training.threads=2")
 """… which is so."""
 STARTS, THERE = "starts with the run", "there before"
-POLL_SECONDS = 0.5
+POLL_SECONDS = 2.0
 """Answers take time from training; when a marker was set, the lab itself tells."""
 MARKERS = ("memorised", "grokked")
 
