@@ -4,7 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from app import collector, faults
+from app import collector, faults, session
 
 _ICON = Path(__file__).parent / "static" / "icon.svg"
 _COMPACT = (
@@ -26,3 +26,4 @@ page = st.navigation(
 )
 faults.guarded(page.run)()
 collector.settle()
+session.give_way()  # nothing that takes time comes after it

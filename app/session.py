@@ -39,6 +39,16 @@ def forget(key: str) -> Any:
     return st.session_state.pop(key, None)
 
 
+def give_way() -> None:
+    """End this run here if the browser has asked for another one meanwhile.
+
+    The next run of a session starts beside one that has not noticed yet, and a run that comes to
+    its end takes back all fragments but its own: the buttons of a dialog that the next run has
+    opened would do nothing. Whoever touches the session's state notices.
+    """
+    widget("nothing")
+
+
 def widget(key: str) -> Any:
     """The value of a widget or component, as its callback sees it."""
     return st.session_state.get(key)

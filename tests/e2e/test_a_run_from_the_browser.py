@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from engine import Lab as Engine
+from tests.e2e import slow_end
 from tests.e2e.pages import Lab
 from tests.e2e.site import Site
 
@@ -127,6 +128,22 @@ def test_delete_asks_before_anything_is_lost(pages: Lab, lab: Engine) -> None:
     pages.press("Delete")
     pages.sees("Delete for good?")
     assert state(lab) == "finished"
+    pages.page.get_by_role("dialog").get_by_role("button", name=re.compile("Delete$")).click()
+    pages.sees_no_dialog()
+    assert lab.runs() == []
+
+
+def test_a_dialog_acts_though_an_earlier_run_of_the_page_ends_after_it_opened(
+    pages: Lab, site: Site, lab: Engine
+) -> None:
+    endless(lab, steps=50)
+    becomes(lab, "finished")
+    site.kill()
+    site.module = slow_end.__name__
+    site.start()
+    pages.open("live?runs=1").press("Delete")
+    pages.sees("Delete for good?")
+    time.sleep(1.5 * slow_end.SECONDS)  # the run that drew the page has come to its end
     pages.page.get_by_role("dialog").get_by_role("button", name=re.compile("Delete$")).click()
     pages.sees_no_dialog()
     assert lab.runs() == []
