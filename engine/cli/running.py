@@ -13,7 +13,7 @@ from engine.config.presets import PRESETS
 from engine.config.problems import nearest
 from engine.errors import SettingsError
 
-LEAST_POLL_SECONDS, MOST_POLL_SECONDS = 0.2, 1.0
+LEAST_POLL_SECONDS, MOST_POLL_SECONDS = 0.2, 2.0
 ENDED = ("finished", "stopped", "failed", "lost")
 COLUMNS = (
     "run_id",
