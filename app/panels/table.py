@@ -9,7 +9,7 @@ import streamlit as st
 
 from app import session
 from app.forms.fields import BASIC, shown
-from app.panels import controls, exports
+from app.panels import controls, dialogs, exports
 from app.words import plain, several
 
 Run = dict[str, Any]
@@ -163,7 +163,7 @@ def grid(runs: Sequence[Run]) -> list[Run]:
 def actions(runs: Sequence[Run]) -> None:
     """The same commands as on the live page, for all selected runs at once, and the export."""
     controls.toolbar(runs)
-    controls.dialogs(runs)
+    dialogs.show(runs)
     ids = [run["run_id"] for run in runs]
     with st.container(horizontal=True):
         for suffix, mime in exports.TABLE_MIME.items():

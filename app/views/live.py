@@ -11,7 +11,18 @@ from app.charts.markers import Mode
 from app.faults import guarded
 from app.live import components
 from app.live.stream import View
-from app.panels import attention, controls, events, example, exports, settings, shots, status
+from app.panels import (
+    attention,
+    commands,
+    controls,
+    dialogs,
+    events,
+    example,
+    exports,
+    settings,
+    shots,
+    status,
+)
 from app.words import ALIVE, plain, run_title
 from engine import Lab
 
@@ -43,7 +54,7 @@ def main() -> None:
     with bar:
         view = _view(chosen)
     controls.toolbar(chosen)
-    controls.dialogs(chosen)
+    dialogs.show(chosen)
     states = tuple(str(run["state"]) for run in chosen)
     st.fragment(_panel, run_every=_pace(states))(states, view)
     settings.panel(chosen)
@@ -181,10 +192,10 @@ def _panel(states: tuple[str, ...], view: View) -> None:
     lab = session.lab()
     watch = session.watch()
     watch.look(lab, view.run_ids)
-    if tuple(str(run["state"]) for run in watch.runs) != states and not controls.is_asking():
+    if tuple(str(run["state"]) for run in watch.runs) != states and not dialogs.is_asking():
         st.rerun()
     with st.container(gap="xsmall"):
-        status.heading(watch.runs, controls.asked(watch.runs))
+        status.heading(watch.runs, commands.asked(watch.runs))
         status.faults(watch.runs, watch.events)
         status.figures(watch.runs)
         status.system(watch.runs)

@@ -7,7 +7,7 @@ import streamlit as st
 
 from app import links, session
 from app.faults import guarded
-from app.panels import controls, filters, status, table
+from app.panels import commands, dialogs, filters, status, table
 from app.words import ALIVE, several
 
 TICK_SECONDS = 1.0
@@ -49,17 +49,17 @@ def _panel(standing: tuple[Any, ...], found: Sequence[int], chosen: Sequence[int
     moved = (
         table.standing(everything) != standing or _numbers(filters.fitting(everything)) != found
     )
-    if moved and not controls.is_asking():
+    if moved and not dialogs.is_asking():
         st.rerun()
     by_number = {run["run_id"]: run for run in everything}
     st.caption(f"{several(found)} of {len(everything)}, newest first")
     if not found:
         return
     selected = table.grid([by_number[run] for run in found if run in by_number])
-    if _numbers(selected) != chosen and not controls.is_asking():
+    if _numbers(selected) != chosen and not dialogs.is_asking():
         st.rerun()
     if selected:
-        status.heading(selected, controls.asked(selected))
+        status.heading(selected, commands.asked(selected))
 
 
 def _act(runs: Sequence[dict[str, Any]]) -> None:
