@@ -5,6 +5,7 @@ The stages of `engine.kernels.folded_tables`, whose letters stand for the same h
 
 import inspect
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -147,19 +148,23 @@ def stage(function: Callable[..., Any]) -> Callable[..., Any]:
     that a loop is handed makes its code longer.
     """
     loop, types = compiled(function), inspect.get_annotations(inspect.unwrap(function))
-    kinds: list[Any] = [each if hasattr(each, "_fields") else None for each in types.values()]
+    # the last of the types is that of what is returned
+    narrowings = [_narrowing(each) for each in types.values()][:-1]
 
     def call(*arguments: Any) -> None:
-        # the last of the kinds is that of what is returned
-        loop(*map(_narrowed, arguments, kinds))
+        given = zip(narrowings, arguments, strict=True)
+        loop(*[each if narrow is None else narrow(each) for narrow, each in given])
 
     return call
 
 
-def _narrowed(argument: Any, kind: Any) -> Any:
-    if kind is None or type(argument) is kind:
-        return argument
-    return kind(*(getattr(argument, name) for name in kind._fields))
+def _narrowing(kind: Any) -> Callable[[Any], Any] | None:
+    """What makes one of that type of a larger container; a step calls it several dozen times."""
+    if kind is Sizes or not hasattr(kind, "_fields"):
+        return None
+    # at least two names: of one alone comes no tuple
+    taken, new = attrgetter(*kind._fields, kind._fields[0]), tuple.__new__
+    return lambda argument: new(kind, taken(argument)[:-1])
 
 
 def _tiles(n: int) -> int:

@@ -107,7 +107,6 @@ class Program:
         """
         return self._step(parameters, examples.tokens, examples.targets, weight, dropout)
 
-    @torch.no_grad()
     def by_hand(
         self,
         group: Group,
@@ -124,7 +123,9 @@ class Program:
         measure = self._measure_by_hand
         if measure is None or len(examples.n_rows) > 1:
             return None
-        self._network.loops = True
+        # a module looks through its parameters whenever something is set
+        if not self._network.loops:
+            self._network.loops = True
         way = self._way(group, beside=beside)
         if way is None:
             return None
@@ -150,14 +151,20 @@ class Program:
         return taken[0].total(), found.logits
 
     def _way(self, group: Group, *, beside: bool) -> ByHand | None:
-        ways = self._ways.setdefault(group, {})
+        ways = self._ways.get(group)
+        if ways is None:
+            ways = self._ways[group] = {}
         if beside not in ways:
-            leaves, to = (
-                {name: each[0].detach() for name, each in of.items()}
-                for of in (group.leaves, group.gradients[beside])
-            )
-            ways[beside] = self._network.by_hand(leaves, to, self._read)
+            ways[beside] = self._new_way(group, beside=beside)
         return ways[beside]
+
+    @torch.no_grad()
+    def _new_way(self, group: Group, *, beside: bool) -> ByHand | None:
+        leaves, to = (
+            {name: each[0].detach() for name, each in of.items()}
+            for of in (group.leaves, group.gradients[beside])
+        )
+        return self._network.by_hand(leaves, to, self._read)
 
     def holding(self) -> AbstractContextManager[None]:
         """Around several passes over the same weights, which change in none of them."""
