@@ -57,11 +57,11 @@ def _run(home: Home, store: Store, termination: Termination, remote: Address | N
 
 
 def pause_after(tick_seconds: float) -> float:
-    """How long to rest after a tick: ten ticks a second, but at most a fortieth of one core.
+    """How long to rest after a tick: ten ticks a second, but at most an eightieth of one core.
 
     A training whose threads wait for each other loses more than what is taken from one of them.
     """
-    return max(TICK_SECONDS - tick_seconds, min(39 * tick_seconds, MOST_REST_SECONDS))
+    return max(TICK_SECONDS - tick_seconds, min(79 * tick_seconds, MOST_REST_SECONDS))
 
 
 def _tick(home: Home, store: Store, supervisor: Supervisor, known: str) -> str:
