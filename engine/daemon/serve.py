@@ -20,6 +20,8 @@ from engine.termination import Termination
 TICK_SECONDS = 0.1
 MOST_REST_SECONDS = 0.5
 """A new point must be on the page within 2 s, however slow the disk is."""
+YOUNG_SECONDS = 10.0
+"""How long a run's first points are waited for."""
 
 log = logging.getLogger(__name__)
 
@@ -47,21 +49,26 @@ def _run(home: Home, store: Store, termination: Termination, remote: Address | N
     supervisor = Supervisor(home, store)
     with _serving(home, Calls(home=home, store=store, supervisor=supervisor), remote):
         try:
-            hindrance = ""
+            hindrance, active, changed = "", list[int](), time.monotonic()
             while not termination.asked():
                 started = time.monotonic()
                 hindrance = _tick(home, store, supervisor, hindrance)
-                termination.wait(pause_after(time.monotonic() - started))
+                if supervisor.active() != active:
+                    active, changed = supervisor.active(), started
+                now = time.monotonic()
+                termination.wait(pause_after(now - started, since_change=now - changed))
         finally:
             supervisor.close()
 
 
-def pause_after(tick_seconds: float) -> float:
-    """How long to rest after a tick: ten ticks a second, but at most an eightieth of one core.
+def pause_after(tick_seconds: float, *, since_change: float) -> float:
+    """How long to rest after a tick, and so long after the active runs became others.
 
-    A training whose threads wait for each other loses more than what is taken from one of them.
+    Ten ticks a second, but at most a twentieth of one core, and later an eightieth: a training
+    whose threads wait for each other loses more than what is taken from one of them.
     """
-    return max(TICK_SECONDS - tick_seconds, min(79 * tick_seconds, MOST_REST_SECONDS))
+    share = 1 / 20 if since_change < YOUNG_SECONDS else 1 / 80
+    return max(TICK_SECONDS - tick_seconds, min(tick_seconds / share, MOST_REST_SECONDS))
 
 
 def _tick(home: Home, store: Store, supervisor: Supervisor, known: str) -> str:
