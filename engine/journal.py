@@ -13,6 +13,7 @@ from typing import Any, Literal
 Line = dict[str, Any]
 EndReason = Literal["finished", "stopped", "paused", "failed", "diverged", "returned"]
 
+_ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 BLOCK_BYTES = 1 << 22
 """Most bytes that one call of `read_lines` takes, so that a long journal arrives in parts."""
 
@@ -20,7 +21,7 @@ BLOCK_BYTES = 1 << 22
 def encode(line_kind: str, **keys: Any) -> bytes:
     """One line, newline included; `t` is now. Non-finite numbers raise ValueError."""
     line: Line = {"e": line_kind, **keys, "t": round(time.time(), 3)}
-    return json.dumps(line, separators=(",", ":"), allow_nan=False).encode() + b"\n"
+    return _ENCODER.encode(line).encode() + b"\n"
 
 
 def start_line(

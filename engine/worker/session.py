@@ -26,7 +26,7 @@ from engine.worker.recorder import Recorder
 
 LEAST_SHARE = 100
 """Rolling checkpoints hold up training for at most one part in so many of the time."""
-LOOK_SECONDS = BLOCK_SECONDS / 2
+LOOK_SECONDS = BLOCK_SECONDS
 """Between two looks for a command: blocks end at each of the first evaluations, too."""
 
 
