@@ -53,8 +53,9 @@ def _run(home: Home, store: Store, termination: Termination, remote: Address | N
             while not termination.asked():
                 started = time.monotonic()
                 hindrance = _tick(home, store, supervisor, hindrance)
-                if supervisor.active() != active:
-                    active, changed = supervisor.active(), started
+                before, active = active, supervisor.active()
+                if active != before:
+                    changed = started
                 now = time.monotonic()
                 termination.wait(pause_after(now - started, since_change=now - changed))
         finally:

@@ -177,11 +177,10 @@ class GPT(Network):
         if not hand.applies(parameters, occurring, read, dtype):
             return None
         layer = hand.FoldedLayer(parameters, gradients, self.positions(T), occurring, read)
-        key, V = (layer.weights.embedding.data_ptr(), read), len(self.embedding)
+        key = layer.weights.embedding.data_ptr(), read
 
         def way(tokens: Int[Tensor, "B T"], then: Then) -> Passed | None:
-            B, length = tokens.shape
-            if not (self.loops and self.savings and V < B and length == T):
+            if not (self._takes_one_layer(tokens) and tokens.shape[1] == T):
                 return None
             room = self._room(layer.weights, read)
             own = layer.forward(room, tokens, then)
