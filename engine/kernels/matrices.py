@@ -27,11 +27,13 @@ SLACK = TILE_ROWS
 """Units past the end of a transposed first factor that its last tile reads."""
 
 
+@within_loops()
 def whole(n: int, of: int) -> int:
     """The least multiple that is not less."""
     return -(-n // of) * of
 
 
+@within_loops()
 def n_units(n: int, paired: int) -> int:
     """Units of a sum of `n` numbers."""
     return (n + paired) >> paired
@@ -48,7 +50,7 @@ def _bits(_: Any, x: Any) -> Any:  # noqa: ARG001
 
 
 @intrinsic
-def _holds_pairs(_: Any, units: Any) -> Any:
+def holds_pairs(_: Any, units: Any) -> Any:
     """Whether units are pairs: known before the loop is compiled, which then has one way."""
     are_pairs = units.dtype == types.uint32
 
@@ -74,17 +76,20 @@ def _pair(low: Any, high: Any) -> Any:
 def by_row(x: np.ndarray, out: np.ndarray, column: int) -> None:
     """Units side by side, those of row i from out[i, column] on; rows past the last are zero."""
     n, K = x.shape
-    units = (K + 1) // 2 if _holds_pairs(out) else K
-    if _holds_pairs(out):
+    if holds_pairs(out):
+        # the lower half of a unit comes first in memory
+        halves, start = out.view(np.uint16), 2 * column
         for i in range(n):
-            for u in range(K // 2):
-                out[i, column + u] = _pair(x[i, 2 * u], x[i, 2 * u + 1])
+            own, to = x[i], halves[i, start : start + K + K % 2]
+            for k in range(K):
+                to[k] = np.uint16(half(_bits(own[k])))
             if K % 2:
-                out[i, column + K // 2] = _pair(x[i, K - 1], np.float32(0))
+                to[K] = 0
     else:
         for i in range(n):
             for k in range(K):
                 out[i, column + k] = x[i, k]
+    units = (K + 1) // 2 if holds_pairs(out) else K
     for i in range(n, len(out)):
         for u in range(units):
             out[i, column + u] = 0
@@ -94,10 +99,12 @@ def by_row(x: np.ndarray, out: np.ndarray, column: int) -> None:
 def by_column(x: np.ndarray, out: np.ndarray, row: int, column: int) -> None:
     """Units one below the other, of column j from out[row, column + j] on."""
     K, J = x.shape
-    if _holds_pairs(out):
+    if holds_pairs(out):
         for u in range(K // 2):
+            # views: LLVM makes no vectors of a row whose number might count from the end
+            low, high, to = x[2 * u], x[2 * u + 1], out[row + u, column : column + J]
             for j in range(J):
-                out[row + u, column + j] = _pair(x[2 * u, j], x[2 * u + 1, j])
+                to[j] = _pair(low[j], high[j])
         if K % 2:
             for j in range(J):
                 out[row + K // 2, column + j] = _pair(x[K - 1, j], np.float32(0))
@@ -113,7 +120,7 @@ def by_column_turned(x: np.ndarray, out: np.ndarray, row: int, column: int) -> N
     n_columns, n = x.shape
     for start in range(0, n_columns, WIDTH // 4):
         stop = min(start + WIDTH // 4, n_columns)
-        if _holds_pairs(out):
+        if holds_pairs(out):
             for u in range(n // 2):
                 for j in range(start, stop):
                     out[row + u, column + j] = _pair(x[j, 2 * u], x[j, 2 * u + 1])

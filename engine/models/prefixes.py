@@ -11,12 +11,11 @@ positions), ``S`` those of some positions.
 """
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 from torch import Tensor
-
-from engine.models.positions import at_positions
 
 MOST_SHARE = 0.8
 """Sharing pays up to this share of the B·T rows; above it, what is gathered costs more."""
@@ -30,34 +29,37 @@ class Prefixes:
     """The distinct prefixes among some examples, numbered position by position."""
 
     def __init__(self, tokens: Int[Tensor, "B T"]) -> None:
-        B, T = tokens.shape
-        base = int(tokens.max()) + 1
-        ids, n = tokens.new_zeros(B), 0
-        rows: list[Tensor] = []
-        seen: list[Tensor] = []
-        self.starts: list[int] = []
+        # Numba is imported where its loops are called
+        from engine.kernels.shared_prefixes import numbered
+
+        rows, sees, starts = numbered(tokens.contiguous().numpy())
+        self.starts: list[int] = starts.tolist()
         """The first row of each position, and after the last one."""
-        for t in range(T):
-            distinct, ids = torch.unique(ids * base + tokens[:, t], return_inverse=True)
-            self.starts.append(n)
-            rows.append(ids + n)
-            n += len(distinct)
-            # any example with that prefix tells which prefixes it begins with
-            example = torch.empty_like(distinct).scatter_(0, ids, torch.arange(B))
-            own = [row[example] for row in rows]
-            # what lies ahead is masked; the number of some row has to stand there
-            seen.append(torch.stack(own + own[-1:] * (T - 1 - t), 1))
-        self.starts.append(n)
-        self.rows: Int[Tensor, "B T"] = torch.stack(rows, 1)
-        self.seen: Int[Tensor, "U T"] = torch.cat(seen)
-        """For each row, those of its positions up to its own."""
-        position = torch.arange(T).repeat_interleave(torch.tensor(self.starts).diff())
-        self.hidden = torch.arange(T) > position[:, None]
-        self.positions = position
-        self.tokens = tokens.new_empty(n).scatter_(0, self.rows.flatten(), tokens.flatten())
+        self.rows: Int[Tensor, "B T"] = torch.from_numpy(rows)
+        self.sees: Int[Tensor, "U T"] = torch.from_numpy(sees)
+        """For each row, those of its positions up to its own; -1 for what lies ahead."""
+        # any example with that prefix tells its token
+        self.tokens = tokens.new_empty(len(sees)).scatter_(
+            0, self.rows.flatten(), tokens.flatten()
+        )
+
+    @cached_property
+    def hidden(self) -> Bool[Tensor, "U T"]:
+        """What lies ahead of each row."""
+        return self.sees < 0
+
+    @cached_property
+    def seen(self) -> Int[Tensor, "U T"]:
+        """`sees`; what lies ahead is to be masked, and the number of some row stands there."""
+        return torch.where(self.hidden, torch.arange(len(self))[:, None], self.sees)
+
+    @cached_property
+    def positions(self) -> Int[Tensor, " U"]:
+        """Where each prefix ends."""
+        return (self.sees >= 0).sum(1) - 1
 
     def __len__(self) -> int:
-        return len(self.seen)
+        return len(self.sees)
 
     @property
     def pays(self) -> bool:
@@ -78,7 +80,8 @@ class Prefixes:
 
     def places(self, read: tuple[int, ...]) -> Int[Tensor, "B A"]:
         """Where each example's read positions stand among `of_positions(read)`."""
-        rows = self.of_positions(read)
-        place = torch.empty(len(self), dtype=torch.long)
-        place[rows] = torch.arange(len(rows))
-        return place[at_positions(self.rows, read)]
+        found, n = [], 0
+        for t in read:
+            found.append(self.rows[:, t] + (n - self.starts[t]))
+            n += self.starts[t + 1] - self.starts[t]
+        return torch.stack(found, 1)

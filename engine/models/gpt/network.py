@@ -28,10 +28,12 @@ from torch import Tensor, nn
 from engine.kernels.folded_weights import FoldedWeights
 from engine.models.gathering import gathered
 from engine.models.gpt import by_hand as hand
+from engine.models.gpt import layers_by_hand
 from engine.models.gpt.block import Block
 from engine.models.gpt.by_prefix import attend_by_prefix
 from engine.models.gpt.folded import Folded, folded_tables
 from engine.models.gpt.layers import MLP, Norm, Weight, sinusoids
+from engine.models.gpt.layers_by_hand import LayersByHand
 from engine.models.gpt.occurring import Occurring
 from engine.models.gpt.one_layer import (
     Tables,
@@ -73,6 +75,7 @@ class GPT(Network):
         self.length = length
         self._rows: Occurring | None = None
         self._rooms: dict[tuple[tuple[int, ...], int], hand.Room] = {}
+        self._rooms_of_layers: dict[int, layers_by_hand.Room] = {}
         self._sums_rows = self.in_one_pass and applies(
             settings, vocab_size=vocab_size, length=length
         )
@@ -128,7 +131,9 @@ class GPT(Network):
             return self._one_layer(tokens, read)
         prefixes = self.shared_prefixes(tokens)
         if prefixes is not None:
-            return self._by_prefix(prefixes, read)
+            if torch.is_grad_enabled() or not self._goes_by_hand(dict(self.named_parameters())):
+                return self._by_prefix(prefixes, read)
+            return self._evaluated(prefixes, read)
         everywhere, last = tuple(range(T)), len(self.blocks) - 1
         wanted = read if self.savings else everywhere
         dtype = self.matmul_dtype
@@ -168,7 +173,9 @@ class GPT(Network):
         gradients: Mapping[str, Tensor],
         read: tuple[int, ...],
     ) -> ByHand | None:
-        """See `Network.by_hand`; of one layer that folds."""
+        """See `Network.by_hand`; of one layer that folds, and of several that are small."""
+        if self._goes_by_hand(parameters):
+            return self._layers_by_hand(parameters, gradients, read)
         may = self._sums_rows and self.savings and folds(self.blocks[0].mlp, self.unembedding)
         if not may:
             return None
@@ -189,6 +196,44 @@ class GPT(Network):
             return Passed(own.logits, partial(layer.backward, room, own))
 
         return way
+
+    def _goes_by_hand(self, parameters: Mapping[str, Tensor]) -> bool:
+        may = self.in_one_pass and self.shares_prefixes and self.savings
+        return may and layers_by_hand.applies(self.settings, parameters, self.matmul_dtype)
+
+    def _layers_by_hand(
+        self,
+        parameters: Mapping[str, Tensor],
+        gradients: Mapping[str, Tensor],
+        read: tuple[int, ...],
+    ) -> ByHand:
+        own = self.settings, parameters, self.positions(self.length), gradients
+        layers = LayersByHand(*own)
+
+        def way(tokens: Int[Tensor, "B T"], then: Then) -> Passed | None:
+            prefixes = self.shared_prefixes(tokens)
+            if prefixes is None:
+                return None
+            room = self._room_of_layers()
+            found = layers.forward(room, prefixes, read, then)
+            return Passed(found.logits, partial(layers.backward, room, found))
+
+        return way
+
+    def _evaluated(self, prefixes: Prefixes, read: tuple[int, ...]) -> Float[Tensor, "B A V"]:
+        """Logits alone, by the same loops."""
+        parameters = dict(self.named_parameters())
+        layers = LayersByHand(self.settings, parameters, self.positions(self.length))
+        found = layers.forward(self._room_of_layers(), prefixes, read)
+        return found.logits.unflatten(0, (-1, len(read)))
+
+    def _room_of_layers(self) -> layers_by_hand.Room:
+        """All runs share it; made anew where threads are other ones."""
+        key = torch.get_num_threads()
+        if key not in self._rooms_of_layers:
+            room = layers_by_hand.Room(self.settings, len(self.embedding), self.matmul_dtype)
+            self._rooms_of_layers = {key: room}
+        return self._rooms_of_layers[key]
 
     def _room(self, weights: FoldedWeights, read: tuple[int, ...]) -> hand.Room:
         """The last step's room, which all runs share; made anew where threads are other ones."""
@@ -237,8 +282,8 @@ class GPT(Network):
         return positions[occurring.positions] + self.embedding[occurring.tokens]
 
     def _by_prefix(self, prefixes: Prefixes, read: tuple[int, ...]) -> Float[Tensor, "B A V"]:
-        x = self.embed_prefixes(prefixes).unsqueeze(0)
         last, dtype = len(self.blocks) - 1, self.matmul_dtype
+        x = self.embed_prefixes(prefixes).unsqueeze(0)
         looking = prefixes.of_positions(read)
         for layer, (block, before) in enumerate(zip(self.blocks, self.learned(), strict=True)):
             rows = looking if layer == last else None

@@ -116,7 +116,9 @@ def test_tables_are_held_for_other_examples_of_each_run():
             assert len(model.held) == 2
 
 
-@pytest.mark.parametrize("changes", [{"activation": "gelu"}, {"n_layers": 2}], ids=str)
+@pytest.mark.parametrize(
+    "changes", [{"activation": "gelu"}, {"n_layers": 2, "norm": "post"}], ids=str
+)
 def test_networks_of_another_form_have_no_such_way(changes: dict[str, Any]):
     assert _way(_network(**changes), (T - 1,))[0] is None
 

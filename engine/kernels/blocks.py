@@ -1,0 +1,55 @@
+"""How many rows the loops of a sublayer take at once, and the room that they need."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from engine.kernels.buffers import fresh
+from engine.kernels.matrices import n_units
+from engine.kernels.products import TILE_ROWS
+
+ROWS = 16 * TILE_ROWS
+"""Rows of a block: with its hidden layer it fits a core's own cache."""
+SHARE = 2 * TILE_ROWS
+"""Threads' shares are whole tiles of pairs of rows."""
+
+
+def room(*shape: int) -> np.ndarray:
+    """Of float32; what it holds is not defined."""
+    return fresh("", shape, np.float32)
+
+
+def zeros(*shape: int, paired: int = 0) -> np.ndarray:
+    """Zeros, of pairs of bfloat16 where they are `paired`."""
+    own = fresh("", shape, np.uint32 if paired else np.float32)
+    own.fill(0)
+    return own
+
+
+def units_of(matrix: np.ndarray, paired: int) -> tuple[np.ndarray, np.ndarray]:
+    """Room for a block's units along its rows, and of pairs of its rows.
+
+    In float32 the matrix is both. A tile reads a row more than there are.
+    """
+    if not paired:
+        return matrix, matrix
+    columns = matrix.shape[1]
+    along = zeros(ROWS, n_units(columns, paired), paired=paired)
+    return along, zeros(ROWS // 2 + 1, columns, paired=paired)
+
+
+def write_sum(of_threads: Sequence[np.ndarray], to: np.ndarray) -> None:
+    """What threads found, added up; they may hold more than `to` has room for."""
+    own = tuple(slice(n) for n in to.shape)
+    first, *others = of_threads
+    to[...] = first[own]
+    for other in others:
+        to += other[own]
+
+
+def cleared(found: Sequence[Any]) -> None:
+    """Set all that threads found to zero."""
+    for of_thread in found:
+        for each in of_thread:
+            each.fill(0)
