@@ -47,6 +47,7 @@ class Scratch(NamedTuple):
     """The gradient of what the sublayer gives, filled up."""
     given_units: Any
     given_pairs: Any
+    to_qkv: Any
     to_qkv_units: Any
     to_qkv_pairs: Any
     narrow: Any
@@ -216,39 +217,32 @@ def look_back(
     to_mixed: np.ndarray,
     to_qkv: np.ndarray,
     C: int,
+    thread: int,
     first: int,
     last: int,
 ) -> None:
-    """The gradient of some heads' queries, keys and values."""
-    (S, T, H), W, E = weights.shape, to_mixed.shape[1], qkv.shape[1]
-    D, along = C // H, np.empty(T, np.float32)
-    _clear(to_qkv, C, first * D, last * D)
-    for s in range(S):
+    """What some rows that look give to the gradients of queries, keys and values.
+
+    A row gives to those that it sees, which others see too: each thread has a `to_qkv` of its own.
+    """
+    (_, T, H), W, (_, U, E) = weights.shape, to_mixed.shape[1], to_qkv.shape
+    D, along, before = C // H, np.empty(T, np.float32), thread * U * E
+    to_qkv[thread] = 0
+    for s in range(first, last):
         own = places.looking[s] * E
-        for h in range(first, last):
+        for h in range(H):
             total, given, n = _ZERO, s * W + h * D, 0
             # what lies ahead comes last
             while n < T and places.seen[s, n] >= 0:
                 at = places.seen[s, n] * E + 2 * C + h * D
                 along[n] = dot(to_mixed, given, qkv, at, D)
                 total += weights[s, n, h] * along[n]
-                add_scaled(to_qkv, at, weights[s, n, h], to_mixed, given, D)
+                add_scaled(to_qkv, before + at, weights[s, n, h], to_mixed, given, D)
                 n += 1
             for t in range(n):
                 at, by = places.seen[s, t] * E + C + h * D, weights[s, t, h] * (along[t] - total)
-                add_scaled(to_qkv, own + h * D, scale * by, qkv, at, D)
-                add_scaled(to_qkv, at, scale * by, qkv, own + h * D, D)
-
-
-@within_loops()
-def _clear(to_qkv: np.ndarray, C: int, first: int, last: int) -> None:
-    """Some columns of each of the three, and what fills them up beside the last."""
-    for row in range(len(to_qkv)):
-        for start in range(0, 3 * C, C):
-            for c in range(start + first, start + last):
-                to_qkv[row, c] = 0
-        for c in range(3 * C, to_qkv.shape[1] if last == C else 0):
-            to_qkv[row, c] = 0
+                add_scaled(to_qkv, before + own + h * D, scale * by, qkv, at, D)
+                add_scaled(to_qkv, before + at, scale * by, qkv, own + h * D, D)
 
 
 @compiled
@@ -272,24 +266,30 @@ def project_back(
 ) -> None:
     """Write the gradient of some rows of x, and add to those of the weights.
 
+    `to_qkv` is what each thread found, to be added up.
     `gradient` is that of the residual stream of the rows that look, `asked` [U] says which one
     a row is of those, or -1; of no numbers: each row is itself.
     """
-    C, W, E = x.shape[1], s.narrow.shape[1], to_qkv.shape[1]
+    C, W, (n_threads, _, E) = x.shape[1], s.narrow.shape[1], to_qkv.shape
     paired = 1 if holds_pairs(w_qkv) else 0
     n_rows, units = len(s.narrow), s.to_qkv_units.shape[1]
     for start in range(first, last, n_rows):
         n = min(n_rows, last - start)
         norm_rows_again(x, start, n, gain, shift, norms, start, s.normed)
         for r in range(start, start + n):
+            for j in range(E):
+                s.to_qkv[r - start, j] = to_qkv[0, r, j]
+            for other in range(1, n_threads):
+                for j in range(E):
+                    s.to_qkv[r - start, j] += to_qkv[other, r, j]
             for j in range(len(to_b_qkv)):
-                to_b_qkv[j] += to_qkv[r, j]
+                to_b_qkv[j] += s.to_qkv[r - start, j]
             own = asked[r] if len(asked) else r
             for c in range(C):
                 to_x[r, c] = gradient[own, c] if own >= 0 else _ZERO
-        by_row(to_qkv[start : start + n], s.to_qkv_units, 0)
         if holds_pairs(s.to_qkv_units):
-            by_column(to_qkv[start : start + n], s.to_qkv_pairs, 0, 0)
+            by_row(s.to_qkv[:n], s.to_qkv_units, 0)
+            by_column(s.to_qkv[:n], s.to_qkv_pairs, 0, 0)
             by_column(s.normed[:n], s.normed_pairs, 0, 0)
         size, of_normed = (len(to_w_qkv), E, n_units(n, paired)), (0, 1, s.normed_pairs.shape[1])
         plus_times(to_w_qkv, (0, E), s.normed_pairs, of_normed, s.to_qkv_pairs, (0, E), size)

@@ -7,8 +7,8 @@ Rows see a few others each, of which lists say the numbers (`engine.models.prefi
 out may be asked of some rows alone. As operations of torch the keys and values that a row sees are
 gathered, multiplied and summed in a dozen passes through memory.
 
-Threads share rows, and heads on the way back through what they see. Gradients of weights are sums
-over rows: each thread sums its own, so that the last bits depend on how many there are.
+Threads share rows. Gradients of weights, of keys and of values are sums over rows: each thread
+sums its own, so that the last bits depend on how many there are.
 
 Shapes: ``U`` rows, ``S`` those that look, ``T`` most rows that one sees, ``H`` heads, ``C``
 d_model, ``E`` 3 · C filled up, ``W`` C filled up.
@@ -22,11 +22,12 @@ import numpy as np
 
 from engine.kernels import attention_loops as loops
 from engine.kernels.attention_loops import Places, Scratch
-from engine.kernels.blocks import ROWS, cleared, room, units_of, write_sum, zeros
+from engine.kernels.blocks import ROWS, SHARE, cleared, room, units_of, write_sum, zeros
 from engine.kernels.buffers import Take
 from engine.kernels.matrices import n_units, whole, write_columns, write_columns_turned
 from engine.kernels.panels import WIDTH
 from engine.kernels.products import TILE_ROWS
+from engine.kernels.threads import shares
 
 
 class Given(NamedTuple):
@@ -60,6 +61,7 @@ def scratch_of(C: int, *, paired: int) -> Scratch:
         *units_of(mixed, paired),
         given,
         *units_of(given, paired),
+        to_qkv,
         *units_of(to_qkv, paired),
         room(ROWS, narrow),
     )
@@ -134,31 +136,29 @@ class AttentionSublayer:
         own = self._w_out, given.b_out, self._scratch[thread]
         loops.put(x, places.looking, kept.mixed, *own, out, *ends)
 
-    def room_back(self, U: int, take: Take) -> tuple[np.ndarray, np.ndarray]:
+    def room_back(self, U: int, S: int, take: Take) -> tuple[np.ndarray, np.ndarray]:
         """Room for the gradients of what is mixed and of queries, keys and values."""
-        to_mixed = take("to mixed", (whole(U, TILE_ROWS), self._narrow), np.float32)
-        return to_mixed, take("to qkv", (whole(U, TILE_ROWS), self._wide), np.float32)
-
-    def put_back(
-        self, kept: Kept, gradient: np.ndarray, to_mixed: np.ndarray, share: slice, thread: int
-    ) -> None:
-        """Write the gradient of what some rows mixed, from that of the residual stream."""
-        found = self._found[thread]
-        own = kept.mixed, self._w_out_back, self._scratch[thread], to_mixed
-        ends = found.w_out, found.b_out, share.start, share.stop
-        loops.put_back(gradient, *own, *ends)
+        to_mixed = take("to mixed", (whole(S, TILE_ROWS), self._narrow), np.float32)
+        # of each thread that has a share of the rows that look
+        n = len(shares(S, of=SHARE))
+        return to_mixed, take("to qkv", (n, U, self._wide), np.float32)
 
     def look_back(
         self,
         places: Places,
         kept: Kept,
+        gradient: np.ndarray,
         to_mixed: np.ndarray,
         to_qkv: np.ndarray,
         share: slice,
+        thread: int,
     ) -> None:
-        """Write the gradient of some heads' queries, keys and values."""
-        own = places, self._scale, kept.weights, to_mixed, to_qkv, self._C
-        loops.look_back(kept.qkv, *own, share.start, share.stop)
+        """What some rows that look give to queries, keys and values, from their gradient."""
+        found, ends = self._found[thread], (share.start, share.stop)
+        own = kept.mixed, self._w_out_back, self._scratch[thread], to_mixed
+        loops.put_back(gradient, *own, found.w_out, found.b_out, *ends)
+        own = places, self._scale, kept.weights, to_mixed, to_qkv, self._C, thread
+        loops.look_back(kept.qkv, *own, *ends)
 
     def project_back(
         self,
@@ -172,8 +172,9 @@ class AttentionSublayer:
         share: slice,
         thread: int,
     ) -> None:
-        """Write the gradient of some rows of x; `gradient` is that of the rows that look.
+        """Write the gradient of some rows of x, when all threads have looked back.
 
+        `gradient` is that of the rows that look.
         `asked` says which one of those each row is, or -1; of no numbers: all look.
         """
         found, own = self._found[thread], (given.gain, given.shift, self._w_qkv_back)

@@ -58,10 +58,11 @@ def array_of(parameters: Mapping[str, Tensor], name: str) -> np.ndarray:
 
 
 class Back(NamedTuple):
-    """What a way back writes, layer after layer."""
+    """What a layer's way back writes; a thread reads its own rows alone, but for `to_qkv`."""
 
     to_mixed: np.ndarray
     to_qkv: np.ndarray
+    """By threads, which add up what all of them found."""
     to_between: np.ndarray
     to_x: np.ndarray
 
@@ -95,16 +96,12 @@ class LayerPass(NamedTuple):
         own = self.weights.mlp, self.between, self.thought, self.out
         self.mlp.forward(*own, share, thread)
 
-    def back_to_mixed(self, gradient: np.ndarray, back: Back, share: slice, thread: int) -> None:
-        """Take the gradient of what came out to that of what some rows mixed."""
+    def back_to_keys(self, gradient: np.ndarray, back: Back, share: slice, thread: int) -> None:
+        """Take the gradient of some rows that came out to queries, keys and values."""
         own = self.weights.mlp, self.between, self.thought, gradient, back.to_between
         self.mlp.backward(*own, share, thread)
-        self.attention.put_back(self.attended, back.to_between, back.to_mixed, share, thread)
-
-    def back_to_keys(self, back: Back, share: slice, thread: int) -> None:  # noqa: ARG002
-        """Take it to some heads' queries, keys and values."""
-        own = self.places, self.attended, back.to_mixed, back.to_qkv
-        self.attention.look_back(*own, share)
+        own = self.places, self.attended, back.to_between, back.to_mixed, back.to_qkv
+        self.attention.look_back(*own, share, thread)
 
     def back_to_x(self, back: Back, asked: np.ndarray, share: slice, thread: int) -> None:
         """Take it to what came in; `asked` is that of `AttentionSublayer.project_back`."""

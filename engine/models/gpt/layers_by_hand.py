@@ -154,15 +154,8 @@ class LayersByHand:
 
         by_shares(begin, len(prefixes), of=SHARE)
         for layer, after in zip(layers, [*layers[1:], None], strict=True):
-
-            def go_on(
-                share: slice, thread: int, own: LayerPass = layer, after: LayerPass | None = after
-            ) -> None:
-                own.pass_on(share, thread)
-                if after is not None:
-                    after.project(share, thread)
-
-            by_shares(go_on, len(layer.between), of=SHARE)
+            parts = layer.pass_on, None if after is None else after.project
+            by_shares(_one_after_the_other(*parts), len(layer.between), of=SHARE)
         places, out = prefixes.places(read).flatten().numpy(), layers[-1].out
         end = room.end.keep(len(places), out.shape[1], take, returns=returns)
         logits = torch.from_numpy(end.logits)
@@ -220,24 +213,47 @@ class LayersByHand:
         by_shares(end, len(found.places), of=SHARE)
         gradient = take("to out", (len(last), C), np.float32)
         add_at(to_end, found.places, gradient)
-        back = Back(
-            *room.attention[0].room_back(U, take),
-            *(take(name, (U, C), np.float32) for name in ("to between", "to x")),
-        )
         asked = np.full(U, -1, np.int64)
         asked[last] = np.arange(len(last))
-        for layer in reversed(found.layers):
-            S = len(layer.between)
-            by_shares(partial(layer.back_to_mixed, gradient, back), S, of=SHARE)
-            by_shares(partial(layer.back_to_keys, back), layer.attention.n_heads)
-            by_shares(partial(layer.back_to_x, back, asked), U, of=SHARE)
-            # in all others each row looks
-            gradient, asked = back.to_x, asked[:0]
+        above: Callable[[slice, int], None] | None = None
+        for i, layer in enumerate(reversed(found.layers)):
+            # in turns: all threads read what is written of one layer while they write the next
+            back = _room_back(room, layer, "ab"[i % 2])
+            down = partial(layer.back_to_keys, gradient, back)
+            by_shares(_one_after_the_other(above, down), len(layer.between), of=SHARE)
+            above, gradient = partial(layer.back_to_x, back, asked), back.to_x
+            # in all but the last layer each row looks
+            asked = asked[:0]
+        by_shares(_one_after_the_other(above), U, of=SHARE)
         tokens, starts = prefixes.tokens.numpy(), np.array(prefixes.starts)
         ends = tokens, starts, to.embedding, to.positions
-        in_any_order(partial(embed_back, back.to_x, *ends), *room.endings(to))
+        in_any_order(partial(embed_back, gradient, *ends), *room.endings(to))
         if self._is_tied:
             to.embedding[:] += to.end.unembedding
+
+
+def _room_back(room: Room, layer: LayerPass, name: str) -> Back:
+    (U, C), S = layer.x.shape, len(layer.between)
+
+    def own(of: str, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+        return room.take(f"{of} {name}", shape, dtype)
+
+    to_between, to_x = own("to between", (S, C), np.float32), own("to x", (U, C), np.float32)
+    to_mixed, to_qkv = layer.attention.room_back(U, S, own)
+    return Back(to_mixed, to_qkv, to_between, to_x)
+
+
+def _one_after_the_other(
+    *parts: Callable[[slice, int], None] | None,
+) -> Callable[[slice, int], None]:
+    """Parts of which each needs of the ones before it nothing but the same rows."""
+
+    def do(share: slice, thread: int) -> None:
+        for part in parts:
+            if part is not None:
+                part(share, thread)
+
+    return do
 
 
 def _weights_of(

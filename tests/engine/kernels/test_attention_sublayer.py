@@ -9,7 +9,6 @@ from torch.nn import functional
 from engine.kernels.attention_sublayer import AttentionSublayer, Given, Places, scratch_of
 from engine.kernels.blocks import ROWS
 from engine.kernels.buffers import fresh
-from engine.kernels.threads import by_shares
 from tests.engine.kernels.sublayers import assert_near, by_rows, do_all, drawn, leaves
 from tests.engine.kernels.threads import threads
 
@@ -70,13 +69,11 @@ def _by_loops(
             by_rows(lambda *of, own=own, kept=kept: sublayer.project(own, x, kept, *of), U)
             along = x, places, kept, out
             by_rows(lambda *of, own=own, along=along: sublayer.look(own, *along, *of), S)
-            to_mixed, to_qkv = sublayer.room_back(U, fresh)
+            to_mixed, to_qkv = sublayer.room_back(U, S, fresh)
             # what has not been written must not be read
             to_qkv[:] = np.nan
-            along = kept, gradient, to_mixed
-            by_rows(lambda *of, along=along: sublayer.put_back(*along, *of), S)
-            along = places, kept, to_mixed, to_qkv
-            by_shares(lambda share, _, along=along: sublayer.look_back(*along, share), n_heads)
+            along = places, kept, gradient, to_mixed, to_qkv
+            by_rows(lambda *of, along=along: sublayer.look_back(*along, *of), S)
             along = own, x, kept, to_qkv, asked if S < U else asked[:0], gradient, to_x
             by_rows(lambda *of, along=along: sublayer.project_back(*along, *of), U)
             do_all(sublayer.write(to))
@@ -135,14 +132,13 @@ def test_norm_and_biases_may_be_missing(form: dict[str, bool]):
 
 
 @pytest.mark.parametrize("n", [2, 3])
-def test_threads_share_rows_and_heads(n: int):
+def test_threads_share_rows(n: int):
     places, given = _places(100, 60, 4), _given(18)
     x, gradient = drawn(100, 18, seed=7), drawn(60, 18, seed=8)
     alone = _by_loops(x, given, places, gradient, 3, 0)
     shared = _by_loops(x, given, places, gradient, 3, 0, n)
-    for found, wanted in zip(shared[:2], alone[:2], strict=True):
-        assert np.array_equal(found, wanted)
-    for found, wanted in zip(shared[2], alone[2], strict=True):
+    assert np.array_equal(shared[0], alone[0])
+    for found, wanted in zip((shared[1], *shared[2]), (alone[1], *alone[2]), strict=True):
         np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
 
 
