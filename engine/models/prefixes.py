@@ -13,6 +13,7 @@ positions), ``S`` those of some positions.
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
@@ -68,7 +69,8 @@ class Prefixes:
 
     def of_positions(self, read: Sequence[int]) -> Int[Tensor, " S"]:
         """The rows of some positions."""
-        return torch.cat([torch.arange(*self.starts[t : t + 2]) for t in read])
+        rows = [np.arange(*self.starts[t : t + 2]) for t in read]
+        return torch.from_numpy(np.concatenate(rows))
 
     def by_position(
         self, positions: Sequence[int]
@@ -80,8 +82,9 @@ class Prefixes:
 
     def places(self, read: tuple[int, ...]) -> Int[Tensor, "B A"]:
         """Where each example's read positions stand among `of_positions(read)`."""
-        found, n = [], 0
-        for t in read:
-            found.append(self.rows[:, t] + (n - self.starts[t]))
+        rows, n = self.rows.numpy(), 0
+        found = np.empty((len(rows), len(read)), np.int64)
+        for a, t in enumerate(read):
+            found[:, a] = rows[:, t] + (n - self.starts[t])
             n += self.starts[t + 1] - self.starts[t]
-        return torch.stack(found, 1)
+        return torch.from_numpy(found)

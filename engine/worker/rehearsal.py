@@ -16,9 +16,8 @@ from engine.trainer.measuring import evaluate, photograph
 
 def _looped() -> list[RunConfig]:
     """Runs that call the loops of most others between them, those of a first launch first."""
-    quick = PRESETS["quick"].config
-    half = apply(quick, {"training.precision": "bfloat16"})
-    return [quick, PRESETS["composition-small"].config, half]
+    whole = [PRESETS[name].config for name in ("quick", "composition-small")]
+    return whole + [apply(each, {"training.precision": "bfloat16"}) for each in whole]
 
 
 def rehearse(is_wanted: Callable[[], bool], *, all_of_them: bool = False) -> None:
