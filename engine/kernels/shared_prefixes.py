@@ -32,6 +32,41 @@ def numbered(
     return rows, sees[: starts[-1]], starts
 
 
+def by_place(
+    tokens: Int64[np.ndarray, " U"], starts: Int64[np.ndarray, " T_"]
+) -> tuple[Int64[np.ndarray, " U"], Int64[np.ndarray, " N"], Int64[np.ndarray, " T_"]]:
+    """Which of the distinct (position, token) each prefix ends with, their tokens and starts.
+
+    Numbers go position by position, likewise; `starts` are those of `numbered`.
+    """
+    ends, last = np.empty(len(tokens), np.int64), np.empty(len(tokens), np.int64)
+    own = np.zeros_like(starts)
+    _number_ends(tokens, starts, np.empty(tokens.max() + 1, np.int64), ends, last, own)
+    return ends, last[: own[-1]], own
+
+
+@compiled
+def _number_ends(
+    tokens: np.ndarray,
+    starts: np.ndarray,
+    number: np.ndarray,
+    ends: np.ndarray,
+    last: np.ndarray,
+    own: np.ndarray,
+) -> None:
+    n = 0
+    for t in range(len(starts) - 1):
+        own[t] = n
+        number[:] = -1
+        for u in range(starts[t], starts[t + 1]):
+            if number[tokens[u]] < 0:
+                number[tokens[u]] = n
+                last[n] = tokens[u]
+                n += 1
+            ends[u] = number[tokens[u]]
+    own[len(own) - 1] = n
+
+
 @compiled
 def _number(
     tokens: np.ndarray, slots: np.ndarray, rows: np.ndarray, sees: np.ndarray, starts: np.ndarray

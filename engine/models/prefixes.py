@@ -59,6 +59,13 @@ class Prefixes:
         """Where each prefix ends."""
         return (self.sees >= 0).sum(1) - 1
 
+    @cached_property
+    def places_of_ends(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Which distinct (position, token) each prefix ends with, their tokens and starts."""
+        from engine.kernels.shared_prefixes import by_place
+
+        return by_place(self.tokens.numpy(), np.array(self.starts))
+
     def __len__(self) -> int:
         return len(self.sees)
 

@@ -1,10 +1,11 @@
 """Several layers' logits by compiled loops on the CPU, with a way back put together by hand.
 
-Each distinct prefix is one row (`engine.models.prefixes`). A layer's attention and MLP are loops
-that take some rows at a time through norm, products and what lies between them, and the loops call
-each other; a pass by torch is some two hundred operations, each of them a walk through memory and
-a node of a graph that is always the same. Here is no graph, and a step writes where the last one
-has written.
+Each distinct prefix is one row (`engine.models.prefixes`), but for what the first layer makes of
+it before positions are mixed: that depends on its last token and position alone. A layer's
+attention and MLP are loops that take some rows at a time through norm, products and what lies
+between them, and the loops call each other; a pass by torch is some two hundred operations, each
+of them a walk through memory and a node of a graph that is always the same. Here is no graph, and
+a step writes where the last one has written.
 
 Shapes: ``B`` examples, ``T`` tokens, ``A`` read positions, ``U`` rows, ``S`` those that are read,
 ``V`` vocabulary, ``C`` d_model.
@@ -146,13 +147,13 @@ class LayersByHand:
         take = room.take if returns else fresh
         in_any_order(*room.layouts(w, returns=returns))
         layers = self._layers(room, prefixes, read, take, returns=returns)
-        tokens, starts = prefixes.tokens.numpy(), np.array(prefixes.starts)
+        _, tokens, starts = prefixes.places_of_ends
 
         def begin(share: slice, thread: int) -> None:
             embed(w.embedding, w.positions, tokens, starts, layers[0].x, share)
             layers[0].project(share, thread)
 
-        by_shares(begin, len(prefixes), of=SHARE)
+        by_shares(begin, len(tokens), of=SHARE)
         for layer, after in zip(layers, [*layers[1:], None], strict=True):
             parts = layer.pass_on, None if after is None else after.project
             by_shares(_one_after_the_other(*parts), len(layer.between), of=SHARE)
@@ -174,24 +175,31 @@ class LayersByHand:
     def _layers(
         self, room: Room, prefixes: Prefixes, read: tuple[int, ...], take: Any, *, returns: bool
     ) -> list[LayerPass]:
-        """Room for a pass through each layer; the last one's rows that look are those read."""
+        """Room for a pass through each layer.
+
+        What comes into the first are rows of a table, which prefixes look up; those of the last
+        that look are the ones that are read.
+        """
         from engine.kernels.attention_sublayer import Places
 
         (U, T), C = prefixes.sees.shape, self._weights.embedding.shape[1]
-        everywhere = Places(np.arange(U), prefixes.sees.numpy())
-        looking = prefixes.of_positions(read).numpy()
-        of_last = Places(looking, everywhere.seen[looking])
-        found, x = list[LayerPass](), take("x", (U, C), np.float32)
-        of_layers = zip(self._weights.layers, room.attention, room.mlp, strict=True)
-        for i, (w, attention, mlp) in enumerate(of_layers):
-            places = of_last if i == len(room.mlp) - 1 else everywhere
+        seen, (ends, tokens, _) = prefixes.sees.numpy(), prefixes.places_of_ends
+        everywhere, looking = Places(np.arange(U), seen), prefixes.of_positions(read).numpy()
+        n = len(room.mlp)
+        places_of = [everywhere] * n
+        # of no row, which has the last number, there is none in the table either
+        places_of[0] = Places(ends, np.append(ends, -1)[seen])
+        places_of[-1] = Places(looking, seen[looking])
+        found, x = list[LayerPass](), take("x", (len(tokens), C), np.float32)
+        of_layers = zip(self._weights.layers, room.attention, room.mlp, places_of, strict=True)
+        for i, (w, attention, mlp, places) in enumerate(of_layers):
             S = len(places.looking)
 
             def own(name: str, shape: tuple[int, ...], dtype: Any, i: int = i) -> np.ndarray:
                 return take(f"{name} of {i}", shape, dtype)
 
             between, out = (own(name, (S, C), np.float32) for name in ("between", "out"))
-            attended = attention.keep(U, S, T, own)
+            attended = attention.keep(len(x), S, T, own)
             thought = mlp.keep(S, own) if returns else None
             along = places, x, between, out
             found.append(LayerPass(w, attention, mlp, *along, attended, thought))
@@ -206,8 +214,8 @@ class LayersByHand:
 
         assert self._to is not None
         to, prefixes, take = self._to, found.prefixes, room.take
-        U, C = found.layers[0].x.shape
-        last = found.layers[-1].places.looking
+        first, last = found.layers[0], found.layers[-1].places.looking
+        U, C = found.layers[-1].x.shape
         to_end = take("to end", (len(found.places), C), np.float32)
         end = partial(room.end.backward, self._weights.end, found.end, to_end)
         by_shares(end, len(found.places), of=SHARE)
@@ -221,11 +229,15 @@ class LayersByHand:
             back = _room_back(room, layer, "ab"[i % 2])
             down = partial(layer.back_to_keys, gradient, back)
             by_shares(_one_after_the_other(above, down), len(layer.between), of=SHARE)
+            if layer is first:
+                to_x = take("to begun", first.x.shape, np.float32)
+                add_at(back.to_between, first.places.looking, to_x)
+                back = back._replace(to_between=to_x)
             above, gradient = partial(layer.back_to_x, back, asked), back.to_x
             # in all but the last layer each row looks
             asked = asked[:0]
-        by_shares(_one_after_the_other(above), U, of=SHARE)
-        tokens, starts = prefixes.tokens.numpy(), np.array(prefixes.starts)
+        by_shares(_one_after_the_other(above), len(first.x), of=SHARE)
+        _, tokens, starts = prefixes.places_of_ends
         ends = tokens, starts, to.embedding, to.positions
         in_any_order(partial(embed_back, gradient, *ends), *room.endings(to))
         if self._is_tied:
