@@ -53,9 +53,9 @@ FACTS = (
         group="Facts",
         description="Compose two facts of a graph of 50 entities; a decoder of four layers.",
         expectation=Expectation(
-            sentence="Knows its facts by step 600 and composes unseen pairs of them by 3,500.",
-            memorises_within=1500,
-            groks_within=5000,
+            sentence="Knows its facts by step 1,500 and composes unseen pairs of them by 4,500.",
+            memorises_within=2000,
+            groks_within=6000,
             least_delay=2.0,
         ),
         config=RunConfig(
@@ -68,7 +68,8 @@ FACTS = (
                 holdout_share=0.05,
             ),
             model=GPTSettings(n_layers=4, d_model=64, n_heads=4, d_mlp=256, norm="pre"),
-            optimizer=AdamWSettings(learning_rate=2e-3, weight_decay=0.3),
+            # without the limit its accuracy fell for some evaluations, now and then for good
+            optimizer=AdamWSettings(learning_rate=2e-3, weight_decay=0.2, clip_norm=1.0),
             training=TrainingSettings(steps=6000, batch_size=512),
         ),
     ),
