@@ -22,7 +22,7 @@ import numpy as np
 
 from engine.kernels import attention_loops as loops
 from engine.kernels.attention_loops import Places, Scratch
-from engine.kernels.blocks import ROWS, SHARE, cleared, room, units_of, write_sum, zeros
+from engine.kernels.blocks import ROWS, SHARE, clear, room, units_of, writing_sums, zeros
 from engine.kernels.buffers import Take
 from engine.kernels.matrices import n_units, whole, write_columns, write_columns_turned
 from engine.kernels.panels import WIDTH
@@ -103,7 +103,7 @@ class AttentionSublayer:
         return [
             partial(write_columns_turned, given.w_qkv, self._w_qkv_back, 0, 0),
             partial(write_columns_turned, given.w_out, self._w_out_back, 0, 0),
-            partial(cleared, self._found),
+            partial(clear, self._found),
         ]
 
     def keep(self, U: int, S: int, T: int, take: Take) -> Kept:
@@ -184,8 +184,4 @@ class AttentionSublayer:
 
     def write(self, to: Given) -> list[Callable[[], None]]:
         """What writes the weights' gradients, in any order."""
-        by_weight = zip(*self._found, strict=True)
-        return [
-            partial(write_sum, of_threads, each)
-            for of_threads, each in zip(by_weight, to, strict=True)
-        ]
+        return writing_sums(self._found, to)

@@ -1,7 +1,7 @@
 """How many rows the loops of a sublayer take at once, and the room that they need."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -39,7 +39,15 @@ def units_of(matrix: np.ndarray, paired: int) -> tuple[np.ndarray, np.ndarray]:
     return along, zeros(ROWS // 2 + 1, columns, paired=paired)
 
 
-def write_sum(of_threads: Sequence[np.ndarray], to: np.ndarray) -> None:
+def writing_sums(
+    found: Sequence[Sequence[np.ndarray]], to: Sequence[np.ndarray]
+) -> list[Callable[[], None]]:
+    """What writes each of several gradients that threads found a share of, in any order."""
+    by_weight = zip(*found, strict=True)
+    return [partial(_write_sum, *each) for each in zip(by_weight, to, strict=True)]
+
+
+def _write_sum(of_threads: Sequence[np.ndarray], to: np.ndarray) -> None:
     """What threads found, added up; they may hold more than `to` has room for."""
     own = tuple(slice(n) for n in to.shape)
     first, *others = of_threads
@@ -48,7 +56,7 @@ def write_sum(of_threads: Sequence[np.ndarray], to: np.ndarray) -> None:
         to += other[own]
 
 
-def cleared(found: Sequence[Any]) -> None:
+def clear(found: Sequence[Sequence[np.ndarray]]) -> None:
     """Set all that threads found to zero."""
     for of_thread in found:
         for each in of_thread:

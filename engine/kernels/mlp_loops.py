@@ -23,6 +23,20 @@ from engine.kernels.normed_rows import norm_rows, norm_rows_again, norm_rows_bac
 from engine.kernels.products import TILE_ROWS
 
 
+class Given(NamedTuple):
+    """The weights, in float32 and contiguous; a norm's and biases may be of no numbers.
+
+    Of gradients that a thread sums: filled up to whole tiles and panels.
+    """
+
+    gain: Any
+    shift: Any
+    w_in: Any
+    b_in: Any
+    w_out: Any
+    b_out: Any
+
+
 class Forth(NamedTuple):
     """What a forward pass reads of the weights."""
 
@@ -70,17 +84,6 @@ class Scratch(NamedTuple):
     inner: Any
     """The hidden layer before the activation, where it is not kept."""
     norms: Any
-
-
-class Found(NamedTuple):
-    """The weights' gradients, those of whole tiles and panels."""
-
-    gain: Any
-    shift: Any
-    w_in: Any
-    b_in: Any
-    w_out: Any
-    b_out: Any
 
 
 @compiled
@@ -133,7 +136,7 @@ def think_back(
     inner: np.ndarray,
     gradient: np.ndarray,
     to_x: np.ndarray,
-    found: Found,
+    found: Given,
     kind: int,
     first: int,
     last: int,

@@ -18,23 +18,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from engine.kernels.activations import KINDS
-from engine.kernels.blocks import ROWS, cleared, room, units_of, write_sum, zeros
+from engine.kernels.blocks import ROWS, clear, room, units_of, writing_sums, zeros
 from engine.kernels.buffers import Take
 from engine.kernels.matrices import n_units, whole, write_columns, write_columns_turned
-from engine.kernels.mlp_loops import Back, Forth, Found, Scratch, think, think_back
+from engine.kernels.mlp_loops import Back, Forth, Given, Scratch, think, think_back
 from engine.kernels.panels import WIDTH
 from engine.kernels.products import TILE_ROWS
-
-
-class Given(NamedTuple):
-    """The weights, in float32 and contiguous; a norm's and biases may be of no numbers."""
-
-    gain: Any
-    shift: Any
-    w_in: Any
-    b_in: Any
-    w_out: Any
-    b_out: Any
 
 
 class Kept(NamedTuple):
@@ -79,7 +68,7 @@ class MLPSublayer:
         self._w_in_back = zeros(n_units(wide, paired), narrow, paired=paired)
         self._w_out_back = zeros(n_units(C, paired), wide, paired=paired)
         self._found = [
-            Found(
+            Given(
                 zeros(C),
                 zeros(C),
                 zeros(whole(C, TILE_ROWS), wide),
@@ -107,7 +96,7 @@ class MLPSublayer:
         return [
             partial(write_columns_turned, given.w_in, self._w_in_back, 0, 0),
             partial(write_columns_turned, given.w_out, self._w_out_back, 0, 0),
-            partial(cleared, self._found),
+            partial(clear, self._found),
         ]
 
     def keep(self, U: int, take: Take) -> Kept:
@@ -148,9 +137,4 @@ class MLPSublayer:
 
     def write(self, to: Given) -> list[Callable[[], None]]:
         """What writes the weights' gradients, in any order."""
-        by_weight = zip(*self._found, strict=True)
-        found = dict(zip(Found._fields, by_weight, strict=True))
-        return [
-            partial(write_sum, found[name], each)
-            for name, each in zip(Given._fields, to, strict=True)
-        ]
+        return writing_sums(self._found, to)

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from engine.kernels.blocks import ROWS, cleared, room, write_sum, zeros
+from engine.kernels.blocks import ROWS, clear, room, writing_sums, zeros
 from engine.kernels.buffers import Take
 from engine.kernels.compiled import compiled
 from engine.kernels.matrices import plus_times, times, whole, write_columns, write_columns_turned
@@ -71,7 +71,7 @@ class Unembedding:
         """What is to be done before `backward`, likewise."""
         return [
             partial(write_columns, given.unembedding, self._w_back, 0, 0),
-            partial(cleared, self._found),
+            partial(clear, self._found),
         ]
 
     def keep(self, R: int, C: int, take: Take, *, returns: bool) -> Kept:
@@ -106,11 +106,7 @@ class Unembedding:
 
     def write(self, to: Given) -> list[Callable[[], None]]:
         """What writes the weights' gradients, in any order."""
-        by_weight = zip(*self._found, strict=True)
-        return [
-            partial(write_sum, of_threads, each)
-            for of_threads, each in zip(by_weight, to, strict=True)
-        ]
+        return writing_sums(self._found, to)
 
 
 @compiled

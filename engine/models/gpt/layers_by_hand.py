@@ -32,8 +32,8 @@ from engine.models.gpt.settings import DecoderSettings
 from engine.models.network import Then
 from engine.models.prefixes import Prefixes
 
-WIDEST = 256
-"""The widest residual stream: larger matrices are multiplied as fast by torch, and cut better."""
+WIDEST = 512
+"""The widest residual stream: larger matrices are multiplied as fast by torch."""
 WIDEST_HIDDEN = 4 * WIDEST
 
 
