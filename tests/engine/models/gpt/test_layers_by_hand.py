@@ -135,6 +135,39 @@ def test_threads_change_logits_by_nothing_and_gradients_by_rounding(n_threads: i
         torch.testing.assert_close(gradient, alone[name], rtol=1e-3, atol=1e-5)
 
 
+def _stepped(n_threads: int, tokens: Tensor, before: Tensor | None = None) -> dict[str, Tensor]:
+    """Gradients of a step, perhaps after one of other examples."""
+    model, read = _network(**FORMS["facts"]), (T - 1,)
+    with threads(n_threads):
+        way, found = _way(model, read)
+        if before is not None:
+            way(before, _then).back()
+        way(tokens, _then).back()
+    return found
+
+
+def test_threads_without_a_share_leave_nothing_of_an_earlier_step():
+    few = _tokens(10).repeat(3, 1)  # of which one thread takes all that look at the end
+    wanted, found = _stepped(1, few), _stepped(3, few, before=_tokens(90))
+    for name, gradient in found.items():
+        torch.testing.assert_close(gradient, wanted[name], rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=str)
+def test_a_thread_may_be_far_ahead_of_another(
+    order: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+):
+    wanted = _stepped(2, _tokens(60))
+
+    def one_by_one(part: Callable[[int], None], n: int) -> None:
+        for thread in order[:n] if n > 1 else (0,):
+            part(thread)
+
+    monkeypatch.setattr("engine.kernels.threads._together", one_by_one)
+    found = _stepped(2, _tokens(60))
+    assert all(torch.equal(found[name], wanted[name]) for name in wanted)
+
+
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize("read", READS, ids=str)
 def test_an_evaluation_gives_the_logits_of_a_step(read: tuple[int, ...], dtype: torch.dtype):
