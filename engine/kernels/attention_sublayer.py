@@ -22,8 +22,8 @@ import numpy as np
 
 from engine.kernels import attention_loops as loops
 from engine.kernels.attention_loops import Places, Scratch
-from engine.kernels.blocks import ROWS, SHARE, clear, room, units_of, writing_sums, zeros
-from engine.kernels.buffers import Take
+from engine.kernels.blocks import ROWS, SHARE, clear, units_of, writing_sums
+from engine.kernels.buffers import Take, room, zeros
 from engine.kernels.matrices import n_units, whole, write_columns, write_columns_turned
 from engine.kernels.panels import WIDTH
 from engine.kernels.products import TILE_ROWS

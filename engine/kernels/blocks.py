@@ -5,7 +5,7 @@ from functools import partial
 
 import numpy as np
 
-from engine.kernels.buffers import fresh
+from engine.kernels.buffers import zeros
 from engine.kernels.matrices import n_units
 from engine.kernels.products import TILE_ROWS
 
@@ -13,18 +13,6 @@ ROWS = 16 * TILE_ROWS
 """Rows of a block: with its hidden layer it fits a core's own cache."""
 SHARE = 2 * TILE_ROWS
 """Threads' shares are whole tiles of pairs of rows."""
-
-
-def room(*shape: int) -> np.ndarray:
-    """Of float32; what it holds is not defined."""
-    return fresh("", shape, np.float32)
-
-
-def zeros(*shape: int, paired: int = 0) -> np.ndarray:
-    """Zeros, of pairs of bfloat16 where they are `paired`."""
-    own = fresh("", shape, np.uint32 if paired else np.float32)
-    own.fill(0)
-    return own
 
 
 def units_of(matrix: np.ndarray, paired: int) -> tuple[np.ndarray, np.ndarray]:

@@ -18,6 +18,18 @@ def fresh(name: str, shape: tuple[int, ...], dtype: Any) -> np.ndarray:  # noqa:
     return torch.empty(shape, dtype=_TYPES[dtype]).numpy()
 
 
+def room(*shape: int, paired: int = 0) -> np.ndarray:
+    """Of float32, or of pairs of bfloat16 if `paired`; what it holds is not defined."""
+    return fresh("", shape, np.uint32 if paired else np.float32)
+
+
+def zeros(*shape: int, paired: int = 0) -> np.ndarray:
+    """The same of zeros: layouts leave alone what fills them up."""
+    own = room(*shape, paired=paired)
+    own.fill(0)
+    return own
+
+
 class Buffers:
     """Memory that is given out again: all arrays of one name lie in the same place."""
 

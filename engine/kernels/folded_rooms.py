@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from engine.kernels.buffers import fresh
+from engine.kernels.buffers import room, zeros
 from engine.kernels.compiled import compiled
 from engine.kernels.folded_weights import FoldedWeights, Rows, or_zeros
 from engine.kernels.matrices import SLACK, n_units, whole
@@ -175,21 +175,9 @@ def _panels(n: int) -> int:
     return whole(n, WIDTH)
 
 
-def _room(*shape: int, paired: int = 0) -> np.ndarray:
-    """Of float32, or of pairs; what it holds is not defined."""
-    return fresh("", shape, np.uint32 if paired else np.float32)
-
-
-def _zeros(*shape: int, paired: int) -> np.ndarray:
-    """The same of zeros: layouts leave alone what fills them up."""
-    room = _room(*shape, paired=paired)
-    room.fill(0)
-    return room
-
-
 def _room_with_slack(n: int, width: int, *, paired: int) -> np.ndarray:
     """The same of a matrix, with `SLACK` behind it."""
-    flat = _room(n * width + SLACK, paired=paired)
+    flat = room(n * width + SLACK, paired=paired)
     flat[n * width :] = 0
     return flat[: n * width].reshape(n, width)
 
@@ -199,10 +187,10 @@ def room_of_tables(w: Given, sizes: Sizes) -> Tables:
     (V, F), N, Q = (len(w.unembedding), w.w_in.shape[1]), len(w.tokens), len(w.queries)
     n_panels = (sizes.hidden + _panels(V)) // WIDTH
     return Tables(
-        products=_room(Q, N, sizes.n_heads),
-        table=_room(n_panels, N * sizes.n_heads, WIDTH),
-        base=_room(n_panels, Q, WIDTH),
-        through=_room(_tiles(F), _panels(V)),
+        products=room(Q, N, sizes.n_heads),
+        table=room(n_panels, N * sizes.n_heads, WIDTH),
+        base=room(n_panels, Q, WIDTH),
+        through=room(_tiles(F), _panels(V)),
     )
 
 
@@ -211,22 +199,22 @@ def room_forward(w: Given, sizes: Sizes) -> Forward:
     (V, C), F, H, paired = w.unembedding.shape, w.w_in.shape[1], sizes.n_heads, sizes.paired
     S, W, Q = V + len(w.positions), sizes.hidden + _panels(V), len(w.queries)
     of_c, of_head = n_units(C, paired), H * n_units(sizes.d_head, paired)
-    behind = _room(_tiles(C) + TILE_ROWS, W)
+    behind = room(_tiles(C) + TILE_ROWS, W)
     return Forward(
-        x=_room(S, C),
-        x_rows=_room(_tiles(S), of_c, paired=paired),
-        out_rows=_room(_tiles(C), of_c, paired=paired),
-        w_out_rows=_room(_tiles(F), of_c, paired=paired),
-        w_v=_zeros(of_c, _panels(C), paired=paired),
-        joined=_zeros(of_c, W, paired=paired),
-        v=_room(_tiles(S), _panels(C)),
-        v_rows=_room(_tiles(S), of_head, paired=paired),
-        given=_room(C),
+        x=room(S, C),
+        x_rows=room(_tiles(S), of_c, paired=paired),
+        out_rows=room(_tiles(C), of_c, paired=paired),
+        w_out_rows=room(_tiles(F), of_c, paired=paired),
+        w_v=zeros(of_c, _panels(C), paired=paired),
+        joined=zeros(of_c, W, paired=paired),
+        v=room(_tiles(S), _panels(C)),
+        v_rows=room(_tiles(S), of_head, paired=paired),
+        given=room(C),
         behind=behind,
-        behind_units=_room(of_head, W, paired=1) if paired else behind,
-        asked=_room(Q, C),
-        along=_room(Q * H, C),
-        start=_room(Q, C),
+        behind_units=room(of_head, W, paired=1) if paired else behind,
+        asked=room(Q, C),
+        along=room(Q * H, C),
+        start=room(Q, C),
     )
 
 
@@ -236,36 +224,34 @@ def room_backward(w: Given, f: Forward, sizes: Sizes) -> Backward:
     S, W, P = len(f.x), f.joined.shape[1], f.joined.shape[1] // WIDTH
     s, c, u, v = (n_units(n, paired) for n in (S, C, F, V))
     all_of_w, of_panel = W >> paired, WIDTH >> paired
-    to_behind = _room(_tiles(C) + TILE_ROWS, W)
+    to_behind = room(_tiles(C) + TILE_ROWS, W)
     n_slots = n_threads() if paired else P * sizes.n_heads
-    folded = _room(n_slots, _tiles(S), WIDTH)
+    folded = room(n_slots, _tiles(S), WIDTH)
     return Backward(
-        behind_turned=_zeros(all_of_w, _panels(C) + WIDTH, paired=paired),
+        behind_turned=zeros(all_of_w, _panels(C) + WIDTH, paired=paired),
         v_columns=_room_with_slack(s, C, paired=paired),
         out_columns=_room_with_slack(c, C, paired=paired),
-        joined_turned=_zeros(all_of_w, _panels(C), paired=paired),
-        w_v_turned=_zeros(c, _panels(C), paired=paired),
-        w_out_columns=_zeros(u, _panels(C), paired=paired),
+        joined_turned=zeros(all_of_w, _panels(C), paired=paired),
+        w_v_turned=zeros(c, _panels(C), paired=paired),
+        w_out_columns=zeros(u, _panels(C), paired=paired),
         x_columns=_room_with_slack(s, C, paired=paired),
-        through_rows=_room(_tiles(V), u, paired=paired),
+        through_rows=room(_tiles(V), u, paired=paired),
         through_columns=_room_with_slack(v, F, paired=paired),
         folded=folded,
-        to_table_rows=_room(P * sizes.n_heads, _tiles(S), of_panel, paired=1)
-        if paired
-        else folded,
-        to_table_columns=_room(n_slots, s, WIDTH, paired=1) if paired else folded,
+        to_table_rows=room(P * sizes.n_heads, _tiles(S), of_panel, paired=1) if paired else folded,
+        to_table_columns=room(n_slots, s, WIDTH, paired=1) if paired else folded,
         to_behind=to_behind,
-        to_behind_rows=_room(_tiles(C), all_of_w, paired=1) if paired else to_behind,
-        to_behind_columns=_room(c, W, paired=1) if paired else to_behind,
-        to_joined=_room(_tiles(C), W),
-        to_v=_room(_tiles(S), _panels(C) + WIDTH),
-        to_v_rows=_room(_tiles(S), c, paired=paired),
-        to_v_columns=_zeros(s, _panels(C), paired=paired),
-        to_out=_room(_tiles(C), _panels(C)),
-        to_w_out=_room(_tiles(F), _panels(C)),
-        to_unembedding=_room(_tiles(V), _panels(C)),
-        to_w_v=_room(_tiles(C), _panels(C)),
-        to_x=_room(_tiles(S), _panels(C)),
-        of_x=_room(S, C),
-        of_logits=_room(V),
+        to_behind_rows=room(_tiles(C), all_of_w, paired=1) if paired else to_behind,
+        to_behind_columns=room(c, W, paired=1) if paired else to_behind,
+        to_joined=room(_tiles(C), W),
+        to_v=room(_tiles(S), _panels(C) + WIDTH),
+        to_v_rows=room(_tiles(S), c, paired=paired),
+        to_v_columns=zeros(s, _panels(C), paired=paired),
+        to_out=room(_tiles(C), _panels(C)),
+        to_w_out=room(_tiles(F), _panels(C)),
+        to_unembedding=room(_tiles(V), _panels(C)),
+        to_w_v=room(_tiles(C), _panels(C)),
+        to_x=room(_tiles(S), _panels(C)),
+        of_x=room(S, C),
+        of_logits=room(V),
     )

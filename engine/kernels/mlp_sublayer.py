@@ -18,8 +18,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from engine.kernels.activations import KINDS
-from engine.kernels.blocks import ROWS, clear, room, units_of, writing_sums, zeros
-from engine.kernels.buffers import Take
+from engine.kernels.blocks import ROWS, clear, units_of, writing_sums
+from engine.kernels.buffers import Take, room, zeros
 from engine.kernels.matrices import n_units, whole, write_columns, write_columns_turned
 from engine.kernels.mlp_loops import Back, Forth, Given, Scratch, think, think_back
 from engine.kernels.panels import WIDTH

@@ -24,9 +24,7 @@ def norm_rows(
     at: int,
     out: np.ndarray,
 ) -> None:
-    """Write n rows of x, normed, and into `found` [_, 2] each one's mean and 1 / deviation.
-
-    Those begin at row `at`.
+    """Write n rows of x, normed; mean and 1 / deviation into `found` [_, 2], from row `at` on.
 
     A gain of no numbers stands for no norm: rows are written as they are.
     """

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from engine.kernels.blocks import ROWS, clear, room, writing_sums, zeros
-from engine.kernels.buffers import Take
+from engine.kernels.blocks import ROWS, clear, writing_sums
+from engine.kernels.buffers import Take, room, zeros
 from engine.kernels.compiled import compiled
 from engine.kernels.matrices import plus_times, times, whole, write_columns, write_columns_turned
 from engine.kernels.normed_rows import norm_rows, norm_rows_again, norm_rows_back

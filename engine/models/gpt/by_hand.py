@@ -51,9 +51,14 @@ def applies(
     reference = occurring.reference(read)
     # the columns of the attention weights lie as they are summed
     ordered = reference is None or reference.position == occurring.length - 1
+    return ordered and may_loop(parameters, dtype)
+
+
+def may_loop(parameters: Mapping[str, Tensor], dtype: torch.dtype) -> bool:
+    """Whether loops can read these parameters where they lie, with products of that type."""
     lie_still = all(x.is_contiguous() for x in parameters.values())
     types = {dtype, *(x.dtype for x in parameters.values())}
-    return ordered and lie_still and torch.float64 not in types
+    return lie_still and torch.float64 not in types
 
 
 def weights_of(parameters: Mapping[str, Tensor], positions: Float[Tensor, "T C"]) -> FoldedWeights:

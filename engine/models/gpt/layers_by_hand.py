@@ -21,6 +21,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from engine.kernels.threads import by_shares, in_any_order, n_threads
+from engine.models.gpt.by_hand import may_loop
 from engine.models.gpt.layer_by_hand import (
     Back,
     LayerPass,
@@ -42,9 +43,7 @@ def applies(
 ) -> bool:
     """Whether these loops know such layers, with products of that type."""
     is_small = settings.d_model <= WIDEST and settings.d_mlp <= WIDEST_HIDDEN
-    lie_still = all(x.is_contiguous() for x in parameters.values())
-    types = {dtype, *(x.dtype for x in parameters.values())}
-    return settings.norm != "post" and is_small and lie_still and torch.float64 not in types
+    return settings.norm != "post" and is_small and may_loop(parameters, dtype)
 
 
 class Room:

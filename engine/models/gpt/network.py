@@ -33,7 +33,6 @@ from engine.models.gpt.block import Block
 from engine.models.gpt.by_prefix import attend_by_prefix
 from engine.models.gpt.folded import Folded, folded_tables
 from engine.models.gpt.layers import MLP, Norm, Weight, sinusoids
-from engine.models.gpt.layers_by_hand import LayersByHand
 from engine.models.gpt.occurring import Occurring
 from engine.models.gpt.one_layer import (
     Tables,
@@ -208,7 +207,7 @@ class GPT(Network):
         read: tuple[int, ...],
     ) -> ByHand:
         own = self.settings, parameters, self.positions(self.length), gradients
-        layers = LayersByHand(*own)
+        layers = layers_by_hand.LayersByHand(*own)
 
         def way(tokens: Int[Tensor, "B T"], then: Then) -> Passed | None:
             prefixes = self.shared_prefixes(tokens)
@@ -223,7 +222,8 @@ class GPT(Network):
     def _evaluated(self, prefixes: Prefixes, read: tuple[int, ...]) -> Float[Tensor, "B A V"]:
         """Logits alone, by the same loops."""
         parameters = dict(self.named_parameters())
-        layers = LayersByHand(self.settings, parameters, self.positions(self.length))
+        own = self.settings, parameters, self.positions(self.length)
+        layers = layers_by_hand.LayersByHand(*own)
         found = layers.forward(self._room_of_layers(), prefixes, read)
         return found.logits.unflatten(0, (-1, len(read)))
 
@@ -282,8 +282,8 @@ class GPT(Network):
         return positions[occurring.positions] + self.embedding[occurring.tokens]
 
     def _by_prefix(self, prefixes: Prefixes, read: tuple[int, ...]) -> Float[Tensor, "B A V"]:
-        last, dtype = len(self.blocks) - 1, self.matmul_dtype
         x = self.embed_prefixes(prefixes).unsqueeze(0)
+        last, dtype = len(self.blocks) - 1, self.matmul_dtype
         looking = prefixes.of_positions(read)
         for layer, (block, before) in enumerate(zip(self.blocks, self.learned(), strict=True)):
             rows = looking if layer == last else None

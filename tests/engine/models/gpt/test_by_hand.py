@@ -1,6 +1,5 @@
 """One layer's way back put together by hand, against the same loops joined by autograd."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -9,6 +8,7 @@ from torch import Tensor
 
 from engine.models.gpt.settings import GPTSettings
 from tests.engine.kernels.threads import threads
+from tests.engine.models.gpt.ways import noting, then, to_logits, way_of
 from tests.engine.models.samples import READS, T, V, examples, network
 
 FORMS: dict[str, dict[str, Any]] = {
@@ -30,20 +30,6 @@ def _network(**changes: Any) -> Any:
     return model
 
 
-def _to_logits(logits: Tensor) -> Tensor:
-    return torch.randn(logits.shape, generator=torch.Generator().manual_seed(2))
-
-
-def _then(logits: Tensor, room: Tensor) -> Callable[[slice], None]:
-    """A gradient that stands for that of a loss."""
-    given = torch.nn.functional.pad(_to_logits(logits), (0, room.shape[1] - logits.shape[1]))
-
-    def take(rows: slice) -> None:
-        room[rows] = given[rows]
-
-    return take
-
-
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
 @pytest.mark.parametrize("fixed", [False, True])
 @pytest.mark.parametrize("read", READS, ids=str)
@@ -56,27 +42,20 @@ def test_numbers_are_those_of_autograd_to_the_bit(
     if fixed:
         tokens[:, -1] = V - 1
         model.alphabets = [*[range(V)] * (T - 1), [V - 1]]
-    way, found = _way(model, read)
+    way, found = way_of(model, read)
     # what a step of more examples, or of as many others, has left is written over
     for some in (tokens, tokens[:60], tokens[-60:], tokens):
-        _equal(model, found, way(some, _then), some, read)
+        _equal(model, found, way(some, then), some, read)
     with torch.no_grad():
         for parameter in model.parameters():
             parameter *= 1.5
-    _equal(model, found, way(tokens, _then), tokens, read)
-
-
-def _way(model: Any, read: tuple[int, ...]) -> tuple[Any, dict[str, Tensor]]:
-    """The way of its own, and where it writes the gradients."""
-    parameters = {name: x.detach() for name, x in model.named_parameters()}
-    found = {name: torch.full_like(x, torch.nan) for name, x in parameters.items()}
-    return model.by_hand(parameters, found, read), found
+    _equal(model, found, way(tokens, then), tokens, read)
 
 
 def _equal(model: Any, found: Any, by_hand: Any, tokens: Tensor, read: tuple[int, ...]) -> None:
     wanted, parameters = model(tokens, read), dict(model.named_parameters())
     assert torch.equal(by_hand.logits, wanted.flatten(0, 1))
-    given = _to_logits(wanted.flatten(0, 1)).view_as(wanted)
+    given = to_logits(wanted.flatten(0, 1)).view_as(wanted)
     gradients = torch.autograd.grad(wanted, list(parameters.values()), given)
     by_hand.back()
     for name, gradient in zip(parameters, gradients, strict=True):
@@ -91,13 +70,13 @@ def test_runs_of_one_network_do_not_disturb_each_other():
     found = [{name: torch.empty_like(x) for name, x in run.items()} for run in runs]
     ways = [model.by_hand(run, to, read) for run, to in zip(runs, found, strict=True)]
     for way, n in zip(ways, (90, 100), strict=True):
-        way(tokens[:n], _then).back()
+        way(tokens[:n], then).back()
     for run, to, n in zip(runs, found, (90, 100), strict=True):
         with torch.no_grad():
             for name, x in model.named_parameters():
                 x.copy_(run[name])
         wanted = model(tokens[:n], read)
-        gradients = torch.autograd.grad(wanted, list(model.parameters()), _to_logits(wanted))
+        gradients = torch.autograd.grad(wanted, list(model.parameters()), to_logits(wanted))
         assert all(map(torch.equal, to.values(), gradients))
 
 
@@ -110,7 +89,7 @@ def test_tables_are_held_for_other_examples_of_each_run():
         with model.holding():
             for run in (parameters, others):
                 to = {name: torch.empty_like(x) for name, x in run.items()}
-                model.by_hand(run, to, read)(examples(100), _then)
+                model.by_hand(run, to, read)(examples(100), then)
             assert len(model.held) == 2
             assert torch.equal(model(examples(90), read), wanted)
             assert len(model.held) == 2
@@ -120,22 +99,22 @@ def test_tables_are_held_for_other_examples_of_each_run():
     "changes", [{"activation": "gelu"}, {"n_layers": 2, "norm": "post"}], ids=str
 )
 def test_networks_of_another_form_have_no_such_way(changes: dict[str, Any]):
-    assert _way(_network(**changes), (T - 1,))[0] is None
+    assert way_of(_network(**changes), (T - 1,))[0] is None
 
 
 def test_nor_have_few_examples_nor_float64_nor_a_reference_before_the_end():
     model, read = _network(), (T - 1,)
-    way, _ = _way(model, read)
-    assert way(examples(100), _then) is not None
-    assert way(examples(V - 1), _then) is None
+    way, _ = way_of(model, read)
+    assert way(examples(100), then) is not None
+    assert way(examples(V - 1), then) is None
     model.loops = False
-    assert way(examples(100), _then) is None
+    assert way(examples(100), then) is None
     first = _network()
     first.alphabets = [[V - 1], *[range(V)] * (T - 1)]
-    assert _way(first, read)[0] is None
+    assert way_of(first, read)[0] is None
     exact = _network().double()
     exact.matmul_dtype = torch.float64
-    assert _way(exact, read)[0] is None
+    assert way_of(exact, read)[0] is None
 
 
 def test_nor_have_weights_that_do_not_lie_row_by_row():
@@ -151,16 +130,7 @@ def test_what_follows_takes_each_row_once_when_its_logits_are_there(n_threads: i
     wanted = model(tokens, read).flatten(0, 1).detach()
     taken, seen = torch.zeros(len(wanted)), torch.zeros_like(wanted)
 
-    def then(logits: Tensor, room: Tensor) -> Callable[[slice], None]:
-        del room
-
-        def take(rows: slice) -> None:
-            taken[rows] += 1
-            seen[rows] = logits[rows]
-
-        return take
-
     with threads(n_threads):
-        _way(model, read)[0](tokens, then)
+        way_of(model, read)[0](tokens, noting(taken, seen))
     assert taken.eq(1).all()
     assert torch.equal(seen, wanted)

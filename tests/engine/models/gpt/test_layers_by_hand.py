@@ -12,6 +12,7 @@ from engine.models.gpt.settings import GPTSettings
 from engine.models.prefixes import Prefixes
 from engine.models.universal.settings import UniversalSettings
 from tests.engine.kernels.threads import threads
+from tests.engine.models.gpt.ways import noting, then, to_logits, way_of
 from tests.engine.models.samples import READS, T, V, network
 
 SMALL: dict[str, Any] = {"n_layers": 2, "d_model": 16, "n_heads": 4, "d_mlp": 24, "norm": "pre"}
@@ -42,33 +43,12 @@ def _tokens(n: int, seed: int = 1) -> Tensor:
     return tokens
 
 
-def _to_logits(logits: Tensor) -> Tensor:
-    return torch.randn(logits.shape, generator=torch.Generator().manual_seed(2)).to(logits)
-
-
-def _then(logits: Tensor, room: Tensor) -> Callable[[slice], None]:
-    """A gradient that stands for that of a loss."""
-    given = torch.nn.functional.pad(_to_logits(logits), (0, room.shape[1] - logits.shape[1]))
-
-    def take(rows: slice) -> None:
-        room[rows] = given[rows]
-
-    return take
-
-
-def _way(model: Any, read: tuple[int, ...]) -> tuple[Any, dict[str, Tensor]]:
-    """The way of its own, and where it writes the gradients."""
-    parameters = {name: x.detach() for name, x in model.named_parameters()}
-    found = {name: torch.full_like(x, torch.nan) for name, x in parameters.items()}
-    return model.by_hand(parameters, found, read), found
-
-
 def _plain(form: dict[str, Any], tokens: Tensor, read: tuple[int, ...]) -> tuple[Tensor, Any]:
     model = network(GPTSettings(**(SMALL | form)))
     model.savings = False
     logits = model(tokens, read).flatten(0, 1)
     names, parameters = zip(*model.named_parameters(), strict=True)
-    gradients = torch.autograd.grad(logits, parameters, _to_logits(logits.float()).double())
+    gradients = torch.autograd.grad(logits, parameters, to_logits(logits.float()).double())
     return logits.detach(), dict(zip(names, gradients, strict=True))
 
 
@@ -83,10 +63,10 @@ def test_logits_and_gradients_are_those_of_the_plain_pass(
     form: str, read: tuple[int, ...], dtype: torch.dtype
 ):
     model = _network(dtype, **FORMS[form])
-    way, found = _way(model, read)
+    way, found = way_of(model, read)
     # what a step of more examples has left is written over
     for n in (90, 60):
-        passed = way(_tokens(n), _then)
+        passed = way(_tokens(n), then)
         passed.back()
     logits, gradients = _plain(FORMS[form], _tokens(60), read)
     by_torch, gradients_by_torch = _by_torch(model, _tokens(60), read)
@@ -103,7 +83,7 @@ def _by_torch(
     """What operations of torch give in the same precision."""
     names, parameters = zip(*model.named_parameters(), strict=True)
     logits = model(tokens, read).flatten(0, 1)
-    gradients = torch.autograd.grad(logits, parameters, _to_logits(logits))
+    gradients = torch.autograd.grad(logits, parameters, to_logits(logits))
     return logits.detach(), dict(zip(names, gradients, strict=True))
 
 
@@ -111,24 +91,24 @@ def _by_torch(
 def test_a_step_gives_the_same_bits_again(n_threads: int):
     model, read = _network(**FORMS["facts"]), (T - 1,)
     with threads(n_threads):
-        way, found = _way(model, read)
-        way(_tokens(60), _then).back()
+        way, found = way_of(model, read)
+        way(_tokens(60), then).back()
         first = {name: x.clone() for name, x in found.items()}
-        way(_tokens(90, seed=3), _then).back()
-        way(_tokens(60), _then).back()
+        way(_tokens(90, seed=3), then).back()
+        way(_tokens(60), then).back()
     assert all(torch.equal(first[name], found[name]) for name in found)
 
 
 @pytest.mark.parametrize("n_threads", [2, 3])
 def test_threads_change_logits_by_nothing_and_gradients_by_rounding(n_threads: int):
     model, read = _network(**FORMS["grokfast"]), (1, 3)
-    way, alone = _way(model, read)
-    wanted = way(_tokens(60), _then)
+    way, alone = way_of(model, read)
+    wanted = way(_tokens(60), then)
     logits = wanted.logits.clone()
     wanted.back()
     with threads(n_threads):
-        way, found = _way(model, read)
-        passed = way(_tokens(60), _then)
+        way, found = way_of(model, read)
+        passed = way(_tokens(60), then)
         passed.back()
     assert torch.equal(passed.logits, logits)
     for name, gradient in found.items():
@@ -139,10 +119,10 @@ def _stepped(n_threads: int, tokens: Tensor, before: Tensor | None = None) -> di
     """Gradients of a step, perhaps after one of other examples."""
     model, read = _network(**FORMS["facts"]), (T - 1,)
     with threads(n_threads):
-        way, found = _way(model, read)
+        way, found = way_of(model, read)
         if before is not None:
-            way(before, _then).back()
-        way(tokens, _then).back()
+            way(before, then).back()
+        way(tokens, then).back()
     return found
 
 
@@ -172,8 +152,8 @@ def test_a_thread_may_be_far_ahead_of_another(
 @pytest.mark.parametrize("read", READS, ids=str)
 def test_an_evaluation_gives_the_logits_of_a_step(read: tuple[int, ...], dtype: torch.dtype):
     model, tokens = _network(dtype, **FORMS["facts"]), _tokens(60)
-    way, _ = _way(model, read)
-    logits = way(tokens, _then).logits.clone()
+    way, _ = way_of(model, read)
+    logits = way(tokens, then).logits.clone()
     with torch.no_grad():
         assert torch.equal(model(tokens, read).flatten(0, 1), logits)
 
@@ -186,11 +166,11 @@ def test_runs_of_one_network_do_not_disturb_each_other():
         [{n: torch.empty_like(x) for n, x in run.items()} for run in runs] for _ in "ab"
     )
     for run, to in zip(runs, alone, strict=True):
-        model.by_hand(run, to, read)(_tokens(60), _then).back()
+        model.by_hand(run, to, read)(_tokens(60), then).back()
     ways = [model.by_hand(run, to, read) for run, to in zip(runs, found, strict=True)]
     for _ in range(2):
         for way in ways:
-            way(_tokens(60), _then).back()
+            way(_tokens(60), then).back()
     for own, wanted in zip(found, alone, strict=True):
         assert all(torch.equal(own[name], wanted[name]) for name in own)
 
@@ -199,23 +179,23 @@ def test_runs_of_one_network_do_not_disturb_each_other():
     "changes", [{"norm": "post"}, {"d_model": WIDEST + 4}, {"d_mlp": 4 * WIDEST + 1}], ids=str
 )
 def test_layers_of_another_form_have_no_such_way(changes: dict[str, Any]):
-    assert _way(_network(**changes), (T - 1,))[0] is None
+    assert way_of(_network(**changes), (T - 1,))[0] is None
 
 
 def test_nor_have_rows_that_share_little_nor_float64_nor_layers_in_loops():
     model, read = _network(), (T - 1,)
-    way, _ = _way(model, read)
+    way, _ = way_of(model, read)
     few = torch.stack([torch.arange(V)] * T, 1)
     assert not Prefixes(few).pays
-    assert way(few, _then) is None
+    assert way(few, then) is None
     model.loops = False
-    assert way(_tokens(60), _then) is None
+    assert way(_tokens(60), then) is None
     exact = _network().double()
     exact.matmul_dtype = torch.float64
-    assert _way(exact, read)[0] is None
+    assert way_of(exact, read)[0] is None
     looped = network(UniversalSettings(**SMALL, n_loops=2)).float()
     looped.loops, looped.matmul_dtype = True, torch.float32
-    assert _way(looped, read)[0] is None
+    assert way_of(looped, read)[0] is None
 
 
 @pytest.mark.parametrize("n_threads", [1, 2])
@@ -225,16 +205,7 @@ def test_what_follows_takes_each_row_once_when_its_logits_are_there(n_threads: i
         wanted = model(tokens, read).flatten(0, 1)
     taken, seen = torch.zeros(len(wanted)), torch.zeros_like(wanted)
 
-    def then(logits: Tensor, room: Tensor) -> Callable[[slice], None]:
-        del room
-
-        def take(rows: slice) -> None:
-            taken[rows] += 1
-            seen[rows] = logits[rows]
-
-        return take
-
     with threads(n_threads):
-        _way(model, read)[0](tokens, then)
+        way_of(model, read)[0](tokens, noting(taken, seen))
     assert taken.eq(1).all()
     assert torch.equal(seen, wanted)
