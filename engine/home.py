@@ -127,6 +127,11 @@ class Home:
         return self.path / "limits.json"
 
     @property
+    def idle_cores(self) -> Path:
+        """Which worker is lent how many cores that nobody else needs."""
+        return self.path / "idle-cores.json"
+
+    @property
     def uploads(self) -> Path:
         """The user's own data, one file for each content; see `data.uploads.shelf`."""
         return self.path / "uploads"

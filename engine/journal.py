@@ -39,9 +39,13 @@ def start_line(
     )
 
 
-def program_line(step: int, *, compiled: bool, replayed: bool, reason: str) -> bytes:
+def program_line(
+    step: int, *, compiled: bool, replayed: bool, spreads: bool, reason: str
+) -> bytes:
     """In which way the attempt's steps are computed, and why they are compiled or not."""
-    return encode("program", s=step, compiled=compiled, replayed=replayed, reason=reason)
+    return encode(
+        "program", s=step, compiled=compiled, replayed=replayed, spreads=spreads, reason=reason
+    )
 
 
 def metrics_line(step: int, values: Mapping[str, Mapping[str, float]]) -> bytes:
@@ -65,9 +69,15 @@ def event_line(step: int, kind: str, payload: Mapping[str, Any]) -> bytes:
 
 
 def system_line(
-    step: int, *, steps_per_second: float, train_seconds: float, rss_bytes: int, device_bytes: int
+    step: int,
+    *,
+    steps_per_second: float,
+    train_seconds: float,
+    rss_bytes: int,
+    device_bytes: int,
+    threads: int,
 ) -> bytes:
-    """The worker's rate and memory."""
+    """The worker's rate, memory and threads."""
     return encode(
         "sys",
         s=step,
@@ -75,6 +85,7 @@ def system_line(
         train_seconds=round(train_seconds, 3),
         rss_bytes=rss_bytes,
         device_bytes=device_bytes,
+        threads=threads,
     )
 
 

@@ -134,6 +134,9 @@ def _system_parts(runs: Sequence[Run]) -> list[str]:
     devices = sorted({str(run["device"]) for run in runs if run.get("device")})
     if devices:
         parts.append(f"device {', '.join(devices)}")
+    threads = max((run.get("threads") or 1 for run in running), default=1)
+    if threads > 1:
+        parts.append(f"{threads} threads")
     trained = max(run.get("train_seconds") or 0 for run in runs)
     if trained:
         parts.append(f"trained for {duration(trained)}")

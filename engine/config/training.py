@@ -61,6 +61,9 @@ class TrainingSettings(Settings):
     """Where the run trains; auto takes CUDA, then MPS, then the CPU."""
     threads: Annotated[int, Field(ge=1, le=256)] = 1
     """CPU threads of the worker; one is fastest for small networks."""
+    idle_cores: bool = True
+    """Whether cores that no other run needs help, where the curve is the same to the bit: networks
+    of one layer without norms, on the CPU."""
     fused_mlp: bool = False
     """Whether each MLP is one Triton kernel that never writes its hidden layer to memory: on CUDA,
     for GPT's kind of MLP up to 128 wide, in tf32 or bfloat16. No GPU has timed it yet."""

@@ -43,7 +43,7 @@ def estimate(
     """
     sizes = task_sizes(config.task)
     parameters = config.model.n_parameters(sizes.vocabulary, sizes.length)
-    rate, source = _rate(config, runs, cpu_slots=cpu_slots)
+    rate, source = _rate(config, runs, seeds=seeds, cpu_slots=cpu_slots)
     rate /= _share(seeds, cpu_slots)
     return {
         **asdict(sizes),
@@ -68,10 +68,19 @@ def _share(n_runs: int, cpu_slots: int | None) -> int:
     return 1 if cpu_slots is None else ceil(n_runs / max(cpu_slots, 1))
 
 
-def _rate(config: RunConfig, runs: Runs, *, cpu_slots: int | None) -> tuple[float, str]:
+def _n_workers(n_runs: int, cpu_slots: int | None) -> int:
+    """How many workers the runs of one launch keep busy."""
+    return 1 if cpu_slots is None else min(n_runs, max(cpu_slots, 1))
+
+
+def _rate(
+    config: RunConfig, runs: Runs, *, seeds: int, cpu_slots: int | None
+) -> tuple[float, str]:
     """Steps per second of a run that has its worker to itself, and where the figure is from.
 
-    A run of another size tells how far this machine is from the rule of thumb in `RATES`.
+    Of runs of this size those count first whose launch kept as many workers busy: one alone may
+    have had idle cores to help. A run of another size tells how far this machine is from the rule
+    of thumb in `RATES`.
     """
     launched = Counter(run.get("sweep_id") for run in runs)
     ours = config.model_dump(mode="json")
@@ -85,7 +94,9 @@ def _rate(config: RunConfig, runs: Runs, *, cpu_slots: int | None) -> tuple[floa
         if run["steps_per_second"] and _machine_key(run["config"]) == _machine_key(ours)
     ]
     alike = _settled([run for run in near if _cost_key(run["config"]) == _cost_key(ours)])
-    if alike:
+    ours_busy = _n_workers(seeds, cpu_slots)
+    as_many = [r for r in alike if _n_workers(_siblings(r, launched), cpu_slots) == ours_busy]
+    if alike := as_many or alike:
         return median(map(alone, alike)), f"from {_several(len(alike))} of this size"
     rule = RATES["cuda" if cpu_slots is None else "cpu"]
     threads = 1 if cpu_slots is None else config.training.threads

@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Callable, Iterable
 from functools import cached_property
+from typing import Any
 
 from engine.daemon.footprint import host_bytes_beside
 from engine.daemon.memory import Room
@@ -107,11 +108,25 @@ class Fleet:
         """What the live workers occupy."""
         return [self._busy(worker) for worker in self._workers]
 
-    def _busy(self, worker: Worker) -> Busy:
-        """What it holds is what its heartbeat says, which any of its runs tells."""
+    def borrowers(self) -> list[int]:
+        """The processes that may be lent idle cores, oldest first: all that do not decline."""
+        return [
+            worker.identity.pid
+            for worker in self._workers
+            if worker.device == "cpu"
+            and worker.identity is not None
+            and self._told(worker).get("spreads", True)
+        ]
+
+    def _told(self, worker: Worker) -> dict[str, Any]:
+        """Its heartbeat, which any of its runs tells; nothing before the first."""
         pid = worker.identity.pid if worker.identity else None
         statuses = (read_status(self._home.run(run).status) for run in worker.runs)
-        told = next((s for s in statuses if s.get("pid") == pid and "rss_bytes" in s), {})
+        return next((s for s in statuses if s.get("pid") == pid), {})
+
+    def _busy(self, worker: Worker) -> Busy:
+        """What it holds is what its heartbeat says."""
+        told = self._told(worker)
         host, device = int(told.get("rss_bytes", 0)), int(told.get("device_bytes", 0))
         beside = host_bytes_beside(worker.device)
         return Busy(

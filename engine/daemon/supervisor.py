@@ -22,6 +22,7 @@ from engine.daemon.branching import (
 )
 from engine.daemon.demands import promise, promised
 from engine.daemon.fleet import Fleet
+from engine.daemon.lending import Lending
 from engine.daemon.memory import Room, gpu_names, measure
 from engine.daemon.placing import check, check_threads, device_of, has_mps
 from engine.daemon.processes import n_cores
@@ -66,6 +67,7 @@ class Supervisor:
         self._fleet = Fleet(home, self.machine, measure=room or (lambda: measure(gpus)))
         self._warmer = Warmer(home, self._fleet.device)
         self._watch = Watch(home, store, fleet=self._fleet, go_on=self._put_back)
+        self._lending = Lending(home, self._fleet)
         self._queue = Queue(home, store, fleet=self._fleet, began=self._watch.add)
         for row in store.runs():
             if row["state"] in ACTIVE:
@@ -89,6 +91,7 @@ class Supervisor:
             self._watch.tick(ingested)
             if self._fleet.reap() or self._queue.is_due:
                 self._queue.start()
+            self._lending.renew()
 
     def stand_by(self) -> None:
         """Keep a worker ready for the next launch; the daemon calls it after every tick."""

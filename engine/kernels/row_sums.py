@@ -18,7 +18,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from engine.kernels.compiled import compiled
-from engine.kernels.threads import by_shares
+from engine.kernels.threads import by_shares, one_by_one
+
+PARTS = 2
+"""Of the examples, each with a table of its own to add to."""
 
 
 class Places(NamedTuple):
@@ -35,7 +38,8 @@ def summed_rows(
 ) -> Float[Tensor, "R W"]:
     """The sums, by compiled loops on the CPU; gradients reach table, base and weights.
 
-    Sums over examples are taken in their order, by each of torch's threads over its own share.
+    Sums over examples are taken in their order and in `PARTS`, which threads share: the numbers do
+    not depend on how many threads there are.
     """
     return _SummedRows.apply(table, base, *places)
 
@@ -64,22 +68,16 @@ class _SummedRows(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
         table, base, weights, *places = ctx.saved_tensors
-        to_weights = torch.zeros_like(weights)
-        shares = [
-            (torch.zeros_like(table), torch.zeros_like(base))
-            for _ in range(max(torch.get_num_threads(), 1))
-        ]
+        to_weights, R = torch.zeros_like(weights), len(gradient)
+        tables, bases = (x.new_zeros(PARTS, *x.shape) for x in (table, base))
         arrays = [x.numpy() for x in (table, weights, *places, gradient.contiguous(), to_weights)]
+        ends = [R * i // PARTS for i in range(PARTS + 1)]
 
-        def part(share: slice, thread: int) -> None:
-            own = [x.numpy() for x in shares[thread]]
-            _spread(*arrays, *own, share.start, share.stop)
+        def take(i: int, _: int) -> None:
+            _spread(*arrays, tables[i].numpy(), bases[i].numpy(), *ends[i : i + 2])
 
-        by_shares(part, len(gradient))
-        (to_table, to_base), *others = shares
-        for more_to_table, more_to_base in others:
-            to_table += more_to_table
-            to_base += more_to_base
+        one_by_one(take, PARTS)
+        to_table, to_base = (of_parts.sum(0) for of_parts in (tables, bases))
         return to_table, to_base, to_weights, None, None
 
 

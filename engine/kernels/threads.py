@@ -1,4 +1,4 @@
-"""How loops share their work among as many threads as torch has."""
+"""How loops share their work: among as many threads as torch has, and some more to help."""
 
 from collections.abc import Callable
 from itertools import count
@@ -6,6 +6,16 @@ from itertools import count
 import torch
 
 from engine.kernels.team import team_of
+
+_HELPERS = [0]
+
+
+def helped_by(n: int) -> None:
+    """Let loops have `n` threads beside torch's from now on: torch's own operations do not.
+
+    For networks whose loops give the same numbers with any number of threads.
+    """
+    _HELPERS[0] = n
 
 
 def by_shares(part: Callable[[slice, int], None], n: int, *, of: int = 1) -> None:
@@ -48,7 +58,7 @@ def in_any_order(*parts: Callable[[], None]) -> None:
 
 def n_threads(most: int | None = None) -> int:
     """How many threads share, of which there may be no more than `most`."""
-    n = torch.get_num_threads()
+    n = torch.get_num_threads() + _HELPERS[0]
     return max(n if most is None else min(n, most), 1)
 
 

@@ -50,6 +50,9 @@ class Network(nn.Module):
     has_loops = False
     """Whether there are ways for the CPU that gain more than the compiler (see `loops`)."""
 
+    spreads = False
+    """Whether its loops give the same numbers with any number of threads."""
+
     shares_prefixes = False
     """Whether rows with the same prefix may be computed once (see `shared_prefixes`)."""
 

@@ -62,6 +62,7 @@ class Batch:
     steps_per_second: float | None = None
     rss_bytes: int | None = None
     device_bytes: int | None = None
+    threads: int | None = None
     ended: str | None = None
     ended_at: datetime | None = None
     message: str = ""
@@ -142,7 +143,9 @@ class Batch:
     def _system(self, line: Line) -> None:
         rate, seconds = _number(line["steps_per_second"]), _number(line["train_seconds"])
         rss, device = _count(line["rss_bytes"]), _count(line["device_bytes"])
-        self.steps_per_second, self.train_seconds = rate, seconds
+        # journals of earlier editions do not tell the threads
+        threads = _count(line["threads"]) if "threads" in line else None
+        self.steps_per_second, self.train_seconds, self.threads = rate, seconds, threads
         self.rss_bytes, self.device_bytes = rss, device
 
     def _acknowledgement(self, line: Line) -> None:

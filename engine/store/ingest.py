@@ -191,7 +191,8 @@ UPDATE runs SET last_step = greatest(runs.last_step, new.last_step),
     train_seconds = coalesce(new.earlier_seconds + new.train_seconds, runs.train_seconds),
     steps_per_second = coalesce(new.steps_per_second, runs.steps_per_second),
     rss_bytes = coalesce(new.rss_bytes, runs.rss_bytes),
-    device_bytes = coalesce(new.device_bytes, runs.device_bytes)
+    device_bytes = coalesce(new.device_bytes, runs.device_bytes),
+    threads = coalesce(new.threads, runs.threads)
 FROM {new} AS new WHERE runs.run_id = new.run_id
 """
 _COLUMNS = {
@@ -206,6 +207,7 @@ _COLUMNS = {
     "steps_per_second": "DOUBLE",
     "rss_bytes": "BIGINT",
     "device_bytes": "BIGINT",
+    "threads": "INTEGER",
 }
 
 

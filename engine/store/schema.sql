@@ -28,9 +28,13 @@ CREATE TABLE IF NOT EXISTS runs (
     attempt          INTEGER NOT NULL,     -- 0 before the first start
     rss_bytes        BIGINT,               -- memory of the worker and on the device, as last told
     device_bytes     BIGINT,
+    threads          INTEGER,              -- that compute, idle cores that are lent among them, as last told
     chance           DOUBLE,               -- accuracy of a uniform guess
     thresholds       JSON                  -- of the onset detector; empty follows the defaults
 );
+
+-- For a database of an earlier edition.
+ALTER TABLE runs ADD COLUMN IF NOT EXISTS threads INTEGER;
 
 -- Every evaluation. Append order is step order.
 CREATE TABLE IF NOT EXISTS metrics (

@@ -104,6 +104,8 @@ class Batch:
             some, self.device.type, network_compiles=not by_loops, has_compiler=has_compiler
         )
         """Whether the step is compiled, and why."""
+        self.spreads = by_loops and network.spreads and not self.decision.compiled
+        """Whether it trains the same, to the bit, however many threads its loops have."""
         self.program = Program(
             network.to(self.device),
             task,

@@ -13,6 +13,7 @@ from engine.errors import LabError
 from engine.home import Home, atomic_write
 from engine.termination import Termination
 from engine.worker.allocator import keep_memory
+from engine.worker.borrowing import Lent
 from engine.worker.crowding import ADVICE, give_all_back
 from engine.worker.identity import identify
 from engine.worker.lock import RunLock
@@ -68,6 +69,7 @@ def _train(
             checkpoint_seconds=seconds,
             terminated=termination.asked,
             forked=[run for run in recorders if _is_new_fork(launches[run])],
+            lent=Lent(Home.from_environment().idle_cores).look,
         ).run()
     except Exception as error:  # noqa: BLE001
         # the outermost frame of the worker: whatever went wrong is told of every run that is left

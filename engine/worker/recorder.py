@@ -51,10 +51,18 @@ class Recorder:
         self._step = from_step
         self._status.write(step=from_step, waiting="")
 
-    def program(self, step: int, *, compiled: bool, replayed: bool, reason: str) -> None:
-        """In which way the steps of this attempt are computed, and why compiled or not."""
-        line = journal.program_line(step, compiled=compiled, replayed=replayed, reason=reason)
+    def program(
+        self, step: int, *, compiled: bool, replayed: bool, spreads: bool, reason: str
+    ) -> None:
+        """In which way the steps of this attempt are computed, and why compiled or not.
+
+        `spreads` says whether idle cores may be lent: the daemon looks at the heartbeat.
+        """
+        line = journal.program_line(
+            step, compiled=compiled, replayed=replayed, spreads=spreads, reason=reason
+        )
         self._append(line)
+        self._status.write(spreads=spreads)
 
     def metrics(self, step: int, values: Mapping[str, Mapping[str, float]]) -> None:
         """One evaluation."""
@@ -70,7 +78,14 @@ class Recorder:
         self._append(journal.checkpoint_line(step, file=file, size=size, sha256=sha256, kept=kept))
 
     def system(
-        self, step: int, *, rate: float, train_seconds: float, rss_bytes: int, device_bytes: int
+        self,
+        step: int,
+        *,
+        rate: float,
+        train_seconds: float,
+        rss_bytes: int,
+        device_bytes: int,
+        threads: int,
     ) -> None:
         """The second's figures, and the heartbeat."""
         self._step, self._train_seconds, self._rate = step, train_seconds, rate
@@ -81,6 +96,7 @@ class Recorder:
                 train_seconds=train_seconds,
                 rss_bytes=rss_bytes,
                 device_bytes=device_bytes,
+                threads=threads,
             )
         )
         self._status.write(

@@ -2,11 +2,13 @@
 
 import time
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 
 import psutil
 import torch
 
 from engine.journal import EndReason
+from engine.kernels.threads import helped_by
 from engine.trainer.batch import Batch
 from engine.trainer.events import (
     CheckpointDue,
@@ -20,6 +22,7 @@ from engine.trainer.events import (
 )
 from engine.trainer.train import train
 from engine.worker.archive import Archive, Written, checkpoint_file, remove_older_rolling
+from engine.worker.borrowing import Helpers
 from engine.worker.crowding import OUT_OF_MEMORY, crowded, give_back
 from engine.worker.pace import BLOCK_SECONDS, Pace
 from engine.worker.recorder import Recorder
@@ -30,10 +33,25 @@ LOOK_SECONDS = BLOCK_SECONDS
 """Between two looks for a command: blocks end at each of the first evaluations, too."""
 
 
+@dataclass(slots=True)
+class _Block:
+    """A block of steps in the making, from a step and a time on."""
+
+    step: int
+    at: float
+    is_plain: bool = True
+    """Whether there was nothing but steps."""
+
+    def until(self, step: int, at: float) -> tuple[int, float]:
+        """Steps and seconds."""
+        return step - self.step, at - self.at
+
+
 class Session:
     """One batch in one process. `recorders` shrinks as runs end; empty means that all is told.
 
-    `clock` tells monotonic seconds of this batch alone, where others train in turn with it.
+    `lent` tells how many idle cores may help. `clock` tells monotonic seconds of this batch alone,
+    where others train in turn with it.
     """
 
     def __init__(
@@ -44,6 +62,7 @@ class Session:
         checkpoint_seconds: float,
         terminated: Callable[[], bool],
         forked: Collection[int] = (),
+        lent: Callable[[], int] = lambda: 0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.recorders = recorders
@@ -52,6 +71,10 @@ class Session:
         self._archive = Archive()
         self._clock = clock
         self._pace = Pace(batch.step, self._waited, clock)
+        self._spreads = batch.spreads and batch.training.idle_cores
+        self._lent = lent
+        self._helpers = Helpers(helped_by, clock)
+        self._block = _Block(batch.step, clock())
         self._checkpoint_seconds = checkpoint_seconds
         self._terminated = terminated
         self._process = psutil.Process()
@@ -69,6 +92,7 @@ class Session:
                 self._batch.step,
                 compiled=decision.compiled,
                 replayed=self._batch.is_replayed,
+                spreads=self._spreads,
                 reason=decision.reason,
             )
         try:
@@ -78,9 +102,12 @@ class Session:
                     for run in self._between_blocks(event.step):
                         if len(self._batch.runs) > 1:
                             self._batch.remove(run)
+                else:
+                    self._block.is_plain = False
                 if not self.recorders:
                     return
         finally:
+            self._helpers.offer(0)
             self._archive.drain()
 
     # what the trainer says
@@ -144,14 +171,17 @@ class Session:
 
     def _between_blocks(self, step: int) -> list[int]:
         """Save what is due, say how it goes, obey; returns the runs that have left the batch."""
+        if self._block.is_plain:
+            self._helpers.trained(*self._block.until(step, self._clock()))
         self._save_due(step)
         if self._pace.second_passed():
             self._tell_figures(step)
-        leaving = self._obey(step)
+        leaving = self._look(step)
         if self._terminated():
             leaving += [run for run in self.recorders if run not in leaving]
             for run in list(self.recorders):
                 self._leave(run, step, "stopped", kept=True)
+        self._block = _Block(step, self._clock())
         return leaving
 
     def _save_due(self, step: int) -> None:
@@ -195,6 +225,7 @@ class Session:
                 train_seconds=self._pace.train_seconds,
                 rss_bytes=rss,
                 device_bytes=self._device_bytes(),
+                threads=self._batch.training.threads + self._helpers.n,
             )
 
     def _device_bytes(self) -> int:
@@ -202,11 +233,17 @@ class Session:
             return torch.cuda.memory_reserved(self._batch.device)
         return 0
 
+    def _look(self, step: int) -> list[int]:
+        """Look, now and then, for what the daemon asks and lends."""
+        if (now := self._clock()) - self._looked_at < LOOK_SECONDS:
+            return []
+        self._looked_at = now
+        if self._spreads:
+            self._helpers.offer(self._lent())
+        return self._obey(step)
+
     def _obey(self, step: int) -> list[int]:
         leaving: list[int] = []
-        if (now := self._clock()) - self._looked_at < LOOK_SECONDS:
-            return leaving
-        self._looked_at = now
         for run, recorder in list(self.recorders.items()):
             command = recorder.poll()
             if command is None:

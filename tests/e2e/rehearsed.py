@@ -99,6 +99,7 @@ class Rehearsed:
                     train_seconds=step / 100,
                     rss_bytes=300_000_000,
                     device_bytes=0,
+                    threads=1,
                 )
             )
 

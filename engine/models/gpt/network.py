@@ -26,6 +26,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from engine.kernels.folded_weights import FoldedWeights
+from engine.kernels.threads import n_threads
 from engine.models.gathering import gathered
 from engine.models.gpt import by_hand as hand
 from engine.models.gpt import layers_by_hand
@@ -80,6 +81,7 @@ class GPT(Network):
         )
         self.shares_prefixes = self.in_one_pass and settings.n_layers > 1 and length <= MOST_TOKENS
         self.has_loops = self._sums_rows or self.shares_prefixes
+        self.spreads = self._sums_rows
         stack: dict[str, nn.Module] = {"wte": Weight(vocab_size, C)}
         if settings.positions == "learned":
             stack["wpe"] = Weight(length, C)
@@ -229,7 +231,7 @@ class GPT(Network):
 
     def _room_of_layers(self) -> layers_by_hand.Room:
         """All runs share it; made anew where threads are other ones."""
-        key = torch.get_num_threads()
+        key = n_threads()
         if key not in self._rooms_of_layers:
             room = layers_by_hand.Room(self.settings, len(self.embedding), self.matmul_dtype)
             self._rooms_of_layers = {key: room}
@@ -237,7 +239,7 @@ class GPT(Network):
 
     def _room(self, weights: FoldedWeights, read: tuple[int, ...]) -> hand.Room:
         """The last step's room, which all runs share; made anew where threads are other ones."""
-        key, dtype = (read, torch.get_num_threads()), self.matmul_dtype
+        key, dtype = (read, n_threads()), self.matmul_dtype
         if key not in self._rooms:
             own = weights, self.settings.n_heads, self._occurring(self.length)
             self._rooms = {key: hand.Room(*own, read, dtype)}

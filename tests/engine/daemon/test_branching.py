@@ -1,6 +1,5 @@
 """What a fork may change: all that its parent's weights and facts still fit."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -9,7 +8,6 @@ from data import build_task
 from engine.config import InvalidConfig, RunConfig, apply
 from engine.daemon.branching import forked_config
 from engine.errors import NotPossible
-from engine.home import Home
 from tests.engine.daemon.ward import Ward
 
 GRAPH: dict[str, Any] = {
@@ -35,13 +33,6 @@ COMPOSITION = apply(
     },
 )
 TRANSFER: dict[str, Any] = {"task.kind": "transfer", "task.n_new": 60, "task.n_retained": 300}
-
-
-@pytest.fixture
-def ward(home: Home) -> Iterator[Ward]:
-    ward = Ward(home)
-    yield ward
-    ward.close()
 
 
 def test_a_composition_run_is_forked_to_learn_new_facts(ward: Ward):

@@ -39,6 +39,16 @@ def test_the_rate_comes_from_runs_of_the_same_size_alone():
     assert found["source"] == "from 2 runs of this size"
 
 
+def test_runs_that_left_no_core_idle_tell_the_rate_of_others_that_do_not():
+    alone = [timed(QUICK, 500.0)] * 5
+    together = [timed(QUICK, 300.0, "two"), timed(QUICK, 300.0, "two")]
+    rates = {
+        seeds: estimate(QUICK, alone + together, seeds=seeds, cpu_slots=2)["steps_per_second"]
+        for seeds in (1, 2, 8)
+    }
+    assert rates == {1: 500.0, 2: 300.0, 8: 300.0 / 4}
+
+
 def test_without_such_a_run_others_tell_how_fast_the_machine_is():
     slow, fast = (estimate(NANDA, [timed(QUICK, rate)], cpu_slots=2) for rate in (80.0, 160.0))
     assert slow["source"] == "a rough guess from 1 run of another size"

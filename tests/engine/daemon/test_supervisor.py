@@ -1,5 +1,4 @@
 import resource
-from collections.abc import Iterator
 
 import psutil
 import pytest
@@ -10,13 +9,6 @@ from engine.daemon.memory import Memory, Room
 from engine.errors import NotPossible, RunNotFound, SettingsError
 from engine.home import Home
 from tests.engine.daemon.ward import ENDLESS, Ward
-
-
-@pytest.fixture
-def ward(home: Home) -> Iterator[Ward]:
-    ward = Ward(home)
-    yield ward
-    ward.close()
 
 
 def test_a_launched_run_starts_runs_and_finishes(ward: Ward):

@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from engine.kernels.row_sums import Places, summed_rows, summed_rows_by_torch
+from tests.engine.kernels.threads import threads
 
 
 def _inputs(
@@ -22,30 +23,39 @@ def _inputs(
 
 @pytest.mark.parametrize("n_more", [0, 3])
 @pytest.mark.parametrize("n_summed", [1, 2, 3, 12, 13])
-@pytest.mark.parametrize("n_threads", [1, 2])
 @pytest.mark.parametrize(
     ("dtype", "within"), [(torch.float32, 1e-5), (torch.float64, 1e-13)], ids=["f32", "f64"]
 )
 def test_sums_and_gradients_equal_torch(
-    dtype: torch.dtype, within: float, n_threads: int, n_summed: int, n_more: int
+    dtype: torch.dtype, within: float, n_summed: int, n_more: int
 ):
     inputs = _inputs(dtype, n_rows=37, n_summed=n_summed, n_more=n_more)
     table, base, *places = inputs
-    before = torch.get_num_threads()
-    torch.set_num_threads(n_threads)
-    try:
-        ours = summed_rows(table, base, Places(*places))
-        theirs = summed_rows_by_torch(table, base, Places(*places))
-        torch.testing.assert_close(ours, theirs, rtol=within, atol=within)
-        weigh = torch.randn(ours.shape, generator=torch.Generator().manual_seed(1), dtype=dtype)
-        for got, wanted in zip(
-            torch.autograd.grad((ours * weigh).sum(), inputs[:3]),
-            torch.autograd.grad((theirs * weigh).sum(), inputs[:3]),
-            strict=True,
-        ):
-            torch.testing.assert_close(got, wanted, rtol=10 * within, atol=10 * within)
-    finally:
-        torch.set_num_threads(before)
+    ours = summed_rows(table, base, Places(*places))
+    theirs = summed_rows_by_torch(table, base, Places(*places))
+    torch.testing.assert_close(ours, theirs, rtol=within, atol=within)
+    weigh = torch.randn(ours.shape, generator=torch.Generator().manual_seed(1), dtype=dtype)
+    for got, wanted in zip(
+        torch.autograd.grad((ours * weigh).sum(), inputs[:3]),
+        torch.autograd.grad((theirs * weigh).sum(), inputs[:3]),
+        strict=True,
+    ):
+        torch.testing.assert_close(got, wanted, rtol=10 * within, atol=10 * within)
+
+
+@pytest.mark.parametrize("n", [2, 3])
+def test_sums_and_gradients_are_those_of_one_thread_to_the_bit(n: int):
+    def found() -> list[Tensor]:
+        inputs = _inputs(torch.float32, n_rows=37, n_summed=12)
+        table, base, *places = inputs
+        out = summed_rows(table, base, Places(*places))
+        return [out.detach(), *torch.autograd.grad(out.square().sum(), inputs[:3])]
+
+    with threads(1):
+        alone = found()
+    with threads(n):
+        together = found()
+    assert all(torch.equal(*pair) for pair in zip(alone, together, strict=True))
 
 
 def test_one_row_alone_has_the_bits_that_it_has_among_others():

@@ -185,12 +185,27 @@ def test_system_figures_are_those_told_last(store: Store, record: Record):
     for rate in (10.0, 20.0):
         run.write(
             journal.system_line(
-                5, steps_per_second=rate, train_seconds=1.0, rss_bytes=7, device_bytes=8
+                5,
+                steps_per_second=rate,
+                train_seconds=1.0,
+                rss_bytes=7,
+                device_bytes=8,
+                threads=2,
             )
         )
     store.ingest(run.run_id, run.folder.path)
     row = store.runs()[0]
-    assert (row["steps_per_second"], row["rss_bytes"], row["device_bytes"]) == (20.0, 7, 8)
+    told = ("steps_per_second", "rss_bytes", "device_bytes", "threads")
+    assert [row[name] for name in told] == [20.0, 7, 8, 2]
+
+
+def test_figures_of_an_earlier_edition_tell_no_threads(store: Store, record: Record):
+    run = record()
+    figures = {"steps_per_second": 20.0, "train_seconds": 1.0, "rss_bytes": 7, "device_bytes": 8}
+    run.write(journal.encode("sys", s=5, **figures))
+    store.ingest(run.run_id, run.folder.path)
+    row = store.runs()[0]
+    assert (row["steps_per_second"], row["threads"]) == (20.0, None)
 
 
 def test_only_the_newest_rolling_checkpoint_is_on_disk(store: Store, record: Record):

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from engine.errors import RunNotFound, SettingsError
@@ -263,3 +264,16 @@ def test_the_version_grows_with_every_change_and_over_restarts(store: Store, pat
     seen.append(again.version())
     again.close()
     assert seen == sorted(set(seen))
+
+
+def test_a_database_of_an_earlier_edition_gets_the_columns_it_lacks(path: Path):
+    store = Store(path)
+    store.create_run(name="old", config=CONFIG, sweep_id=None, code_version="")
+    store.close()
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("ALTER TABLE runs DROP COLUMN threads")
+    for _ in range(2):
+        store = Store(path)
+        (row,) = store.runs()
+        assert (row["name"], row["threads"]) == ("old", None)
+        store.close()
