@@ -12,6 +12,7 @@ from data.errors import LabError
 from engine.config import RunConfig, parse_config
 from engine.config.training import compile_choice
 from engine.daemon.footprint import footprint
+from engine.models import GPTSettings
 from engine.trainer.compiling import RATES, Rate
 
 _SETTLED_SECONDS = 2.0
@@ -20,6 +21,13 @@ _MOST_COMPARED = 20
 """Runs of another size that a first guess is made from: the newest ones."""
 _NO_COST = frozenset({"operation", "pairs", "operand_zero"})
 """Task settings that change neither the shapes nor the number of examples."""
+
+_ONE_LAYER = Rate(seconds_per_step=7e-4, flops_per_second=1.2e11, least_seconds=0.0)
+_LAYERS = Rate(seconds_per_step=1.8e-3, flops_per_second=8e10, least_seconds=0.0)
+"""Rules of thumb for what loops of our own train on the CPU, counted as they would be by torch.
+
+Two thirds of what was measured: docs/performance.md, throughput.
+"""
 
 Runs = Sequence[Mapping[str, Any]]
 
@@ -98,23 +106,34 @@ def _rate(
     as_many = [r for r in alike if _n_workers(_siblings(r, launched), cpu_slots) == ours_busy]
     if alike := as_many or alike:
         return median(map(alone, alike)), f"from {_several(len(alike))} of this size"
-    rule = RATES["cuda" if cpu_slots is None else "cpu"]
-    threads = 1 if cpu_slots is None else config.training.threads
-    guess = 1 / _seconds(_flops(config), rule, threads)
+    on_gpu = cpu_slots is None
+    threads = 1 if on_gpu else config.training.threads
+    guess = 1 / _seconds(config, threads, on_gpu=on_gpu)
     compared = [
-        guess * alone(run) * _seconds(flops, rule, threads)
+        guess * alone(run) * _seconds(other, threads, on_gpu=on_gpu)
         for run in _settled(near)[::-1]
-        if (flops := _flops_of(run["config"])) is not None
+        if (other := _parsed(run["config"])) is not None
     ][:_MOST_COMPARED]
     if compared:
         return median(compared), f"a rough guess from {_several(len(compared))} of another size"
-    flops_per_second = rule.flops_per_second * threads
+    flops_per_second = _rule(config, on_gpu=on_gpu).flops_per_second * threads
     return guess, f"a guess at {flops_per_second / 1e9:,.0f} GFLOP/s, no run like it yet"
 
 
-def _seconds(flops: int, rule: Rate, threads: int) -> float:
+def _seconds(config: RunConfig, threads: int, *, on_gpu: bool) -> float:
     """What a step takes by the rule of thumb, its arithmetic spread over the threads."""
-    return rule.seconds(1, ceil(flops / threads))
+    return _rule(config, on_gpu=on_gpu).seconds(1, ceil(_flops(config) / threads))
+
+
+def _rule(config: RunConfig, *, on_gpu: bool) -> Rate:
+    if on_gpu:
+        return RATES["cuda"]
+    model, sizes = config.model, task_sizes(config.task)
+    if not isinstance(model, GPTSettings) or config.training.dropout:
+        return RATES["cpu"]
+    if model.sums_rows(sizes.vocabulary, sizes.length):
+        return _ONE_LAYER
+    return _LAYERS if model.n_layers > 1 and model.fits_loops else RATES["cpu"]
 
 
 def _settled(runs: Runs) -> Runs:
@@ -136,10 +155,10 @@ def _several(n: int) -> str:
     return f"{n} run{'' if n == 1 else 's'}"
 
 
-def _flops_of(tree: Mapping[str, Any]) -> int | None:
-    """Operations of an update of an earlier run; None where its settings became unknown."""
+def _parsed(tree: Mapping[str, Any]) -> RunConfig | None:
+    """The settings of an earlier run; None where they became unknown."""
     try:
-        return _flops(parse_config(tree))
+        return parse_config(tree)
     except LabError:
         return None
 

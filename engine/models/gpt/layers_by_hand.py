@@ -33,17 +33,12 @@ from engine.models.gpt.settings import DecoderSettings
 from engine.models.network import Then
 from engine.models.prefixes import Prefixes
 
-WIDEST = 512
-"""The widest residual stream: larger matrices are multiplied as fast by torch."""
-WIDEST_HIDDEN = 4 * WIDEST
-
 
 def applies(
     settings: DecoderSettings, parameters: Mapping[str, Tensor], dtype: torch.dtype
 ) -> bool:
     """Whether these loops know such layers, with products of that type."""
-    is_small = settings.d_model <= WIDEST and settings.d_mlp <= WIDEST_HIDDEN
-    return settings.norm != "post" and is_small and may_loop(parameters, dtype)
+    return settings.fits_loops and may_loop(parameters, dtype)
 
 
 class Room:

@@ -37,7 +37,6 @@ from engine.models.gpt.layers import MLP, Norm, Weight, sinusoids
 from engine.models.gpt.occurring import Occurring
 from engine.models.gpt.one_layer import (
     Tables,
-    applies,
     folds,
     one_layer_attention,
     one_layer_logits,
@@ -76,9 +75,7 @@ class GPT(Network):
         self._rows: Occurring | None = None
         self._rooms: dict[tuple[tuple[int, ...], int], hand.Room] = {}
         self._rooms_of_layers: dict[int, layers_by_hand.Room] = {}
-        self._sums_rows = self.in_one_pass and applies(
-            settings, vocab_size=vocab_size, length=length
-        )
+        self._sums_rows = self.in_one_pass and settings.sums_rows(vocab_size, length)
         self.shares_prefixes = self.in_one_pass and settings.n_layers > 1 and length <= MOST_TOKENS
         self.has_loops = self._sums_rows or self.shares_prefixes
         self.spreads = self._sums_rows

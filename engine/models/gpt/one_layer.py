@@ -34,22 +34,7 @@ from engine.models.gpt.folded import Folded
 from engine.models.gpt.layers import MLP
 from engine.models.gpt.occurring import LookedUp, Occurring, Reference
 from engine.models.gpt.rectified import rectified_logits
-from engine.models.gpt.settings import DecoderSettings
 from engine.models.positions import unseen_from
-
-SLOWNESS = 4
-"""How many multiplications of a large product take the time of one in a sum of rows."""
-
-
-def applies(settings: DecoderSettings, *, vocab_size: int, length: int) -> bool:
-    """Whether a network of these settings has the form above, and gains by it.
-
-    A sum of T·H rows behind the matrices stands against one of T rows and the matrices' product:
-    over many tokens it costs more.
-    """
-    summed = length * settings.n_heads * (settings.d_mlp + vocab_size)
-    multiplied = settings.d_model * (length + settings.d_model + settings.d_mlp)
-    return settings.n_layers == 1 and settings.norm == "none" and SLOWNESS * summed <= multiplied
 
 
 class Tables(NamedTuple):

@@ -7,6 +7,12 @@ from pydantic import Field, model_validator
 from data.settings import Settings
 from engine.models.init_scale import InitScale
 
+SLOWNESS = 4
+"""How many multiplications of a large product take the time of one in a sum of rows."""
+WIDEST = 512
+"""The widest residual stream that loops of our own take: larger matrices are multiplied as fast by
+torch."""
+WIDEST_HIDDEN = 4 * WIDEST
 WIDEST_FUSED = 128
 """The widest residual stream whose tiles fit into a GPU's shared memory."""
 
@@ -71,6 +77,22 @@ class DecoderSettings(Settings):
             + (length * C if self.positions == "learned" else 0)
             + (2 * C if self.norm == "pre" else 0)
         )
+
+    def sums_rows(self, vocab_size: int, length: int) -> bool:
+        """Whether one layer has the form of `engine.models.gpt.one_layer`, and gains by it.
+
+        A sum of T·H rows behind the matrices stands against one of T rows and the matrices'
+        product: over many tokens it costs more.
+        """
+        summed = length * self.n_heads * (self.d_mlp + vocab_size)
+        multiplied = self.d_model * (length + self.d_model + self.d_mlp)
+        return self.n_layers == 1 and self.norm == "none" and SLOWNESS * summed <= multiplied
+
+    @property
+    def fits_loops(self) -> bool:
+        """Whether the loops of `engine.models.gpt.layers_by_hand` know such layers."""
+        is_small = self.d_model <= WIDEST and self.d_mlp <= WIDEST_HIDDEN
+        return self.norm != "post" and is_small
 
     def _norm_parameters(self) -> int:
         return 0 if self.norm == "none" else 2 * self.d_model

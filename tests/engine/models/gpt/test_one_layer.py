@@ -7,7 +7,6 @@ import pytest
 import torch
 from torch.func import functional_call
 
-from engine.models.gpt.one_layer import applies
 from engine.models.gpt.settings import GPTSettings
 from tests.engine.models.samples import READS, T, V, examples, gradients, network
 
@@ -34,7 +33,7 @@ def _network(form: str) -> Any:
 
 def test_the_form_is_left_where_sums_over_many_tokens_cost_more():
     for length, gains in ((3, True), (96, False)):
-        assert applies(GPTSettings(), vocab_size=114, length=length) is gains
+        assert GPTSettings().sums_rows(114, length) is gains
 
 
 @pytest.mark.parametrize("read", READS, ids=str)
