@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from engine.errors import NotPossible
+from engine.kernels.processor import flags, told
 from engine.version import code_version
 
 PACKAGES = ("torch", "numpy", "numba", "transformers")
@@ -61,15 +62,9 @@ def n_cores() -> int:
 
 def cpu_model() -> str:
     """The processor's name as the system tells it, with what makes products fast."""
-    info = Path("/proc/cpuinfo")
-    if not info.exists():
-        return platform.processor() or platform.machine()
-    lines = [line.partition(":") for line in info.read_text().splitlines()]
-    told = {name.strip(): value.strip() for name, _, value in reversed(lines)}
-    name = told.get("model name", platform.machine())
-    flags = set(told.get("flags", "").split())
+    name = told().get("model name", platform.processor() or platform.machine())
     known = {"avx2": "AVX2", "avx512f": "AVX-512", "avx512_bf16": "bf16", "amx_bf16": "AMX"}
-    found = [word for flag, word in known.items() if flag in flags]
+    found = [word for flag, word in known.items() if flag in flags()]
     return f"{name} ({', '.join(found)})" if found else name
 
 

@@ -30,7 +30,7 @@ class RunConfig(Settings):
             return f"needs a gpt, memory or universal model, got {model.kind}"
         if model.d_model > WIDEST_FUSED:
             return f"needs model.d_model of at most {WIDEST_FUSED}, got {model.d_model}"
-        if precision == "float32":
+        if precision not in ("tf32", "bfloat16"):
             # products of float32 have no tensor cores to keep busy
-            return "needs training.precision tf32 or bfloat16, got float32"
+            return f"needs training.precision tf32 or bfloat16, got {precision}"
         return ""

@@ -35,8 +35,10 @@ class TrainingSettings(Settings):
     """Seed of the train/test split and of label noise alone; empty follows `seed`."""
     order_seed: Seed | None = None
     """Seed of the order of examples, gradient noise and dropout alone; empty follows `seed`."""
-    precision: Literal["float32", "tf32", "bfloat16"] = "float32"
-    """Arithmetic of the matrix products; weights, softmax and loss stay float32 or better."""
+    precision: Literal["auto", "float32", "tf32", "bfloat16"] = "float32"
+    """Arithmetic of the matrix products; weights, softmax and loss stay float32 or better. Auto
+    takes tf32 on CUDA, bfloat16 on a CPU that multiplies it, else float32; a run keeps what was
+    taken at its launch."""
     loss: Literal["cross_entropy", "stablemax"] = "cross_entropy"
     """What is minimised: −log of the answer's share under softmax or under StableMax.
 

@@ -100,7 +100,7 @@ class Calls:
         return self._supervisor.launch(configs, name=name, tags=tags, notes=notes)
 
     def _estimate(self, *, config: Mapping[str, Any], seeds: int) -> dict[str, Any]:
-        wanted = parse_config(config)
+        wanted = self._supervisor.settled(parse_config(config))
         slots = cpu_slots(wanted, self._supervisor.machine)
         room = self._supervisor.room_for(wanted)
         return estimate(wanted, self._store.runs(), seeds=seeds, cpu_slots=slots, room_bytes=room)

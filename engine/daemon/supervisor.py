@@ -34,6 +34,7 @@ from engine.daemon.watch import Watch
 from engine.errors import LabError, NotPossible, StoreUnavailable
 from engine.home import Home
 from engine.store import Ingested, Store
+from engine.trainer.settling import settled
 from engine.version import code_version
 
 ACTIVE = frozenset({"starting", "running", "stopping"})
@@ -78,6 +79,10 @@ class Supervisor:
         """The most bytes that the run could have where it will train; None where nobody knows."""
         return self._fleet.largest(device_of(config, self.machine))
 
+    def settled(self, config: RunConfig) -> RunConfig:
+        """The configuration as it will be trained here; SettingsError as `device_of`."""
+        return settled(config, device_of(config, self.machine))
+
     # what the daemon's loop calls
 
     def active(self) -> list[int]:
@@ -121,6 +126,7 @@ class Supervisor:
         checked = [parse_config(config) for config in configs]
         for config in checked:
             check(config, self.machine)
+        checked = [self.settled(config) for config in checked]
         sweep_id = secrets.token_hex(6)
         with self._mutex:
             self._queue.changed = True
@@ -194,8 +200,7 @@ class Supervisor:
             rows = self._store.checkpoints(run_id)
             checkpoint = nearest_checkpoint(rows, step, run_id, last_step=last_step(row))
             used = checkpoint["step"]
-            config = forked_config(config_of(row), overrides, step=used)
-            device_of(config, self.machine)
+            config = self.settled(forked_config(config_of(row), overrides, step=used))
             if "training.threads" in overrides:
                 check_threads(config, self.machine)
             child = self._create(

@@ -25,6 +25,7 @@ from engine.trainer.program import Program
 from engine.trainer.replay import Measure, Measured, Replay
 from engine.trainer.rows import Layout
 from engine.trainer.seeds import seed_of
+from engine.trainer.settling import settled
 from engine.trainer.shape import shape_key
 from engine.trainer.state import State, fresh, pack, unpack
 from engine.trainer.weights import Weights
@@ -48,11 +49,11 @@ class Batch:
         recorder: Recorder | None,
     ) -> None:
         assert len({shape_key(config) for config in configs.values()}) == 1
-        self.configs = dict(configs)
+        self.device = device or pick_device(next(iter(configs.values())).training)
+        self.configs = {run: settled(own, self.device.type) for run, own in configs.items()}
         self.step = step
         some = next(iter(self.configs.values()))
         self.training = some.training
-        self.device = device or pick_device(some.training)
         if self.device.type == "cuda":
             set_tf32(some.training.precision)
         training = [config.training for config in self.configs.values()]

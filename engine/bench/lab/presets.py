@@ -18,12 +18,13 @@ from engine.config.presets import PRESETS
 from engine.home import ENVIRONMENT
 from engine.version import ROOT
 
+ONE_CORE = "training.idle_cores=false"
 MEASURED = ("quick", "nanda")
 """The presets that are measured when none is named."""
-FASTEST = ("nanda",)
-"""Those that are also measured as fast as two cores let them go …"""
-FAST = ("training.precision=bfloat16", "training.threads=2")
-"""… which is so."""
+OTHERWISE = {
+    "nanda": (("training.precision=float32",), ("training.precision=float32", ONE_CORE)),
+}
+"""How some are measured too, on a CPU: with the products of the published run, and on one core."""
 STARTS, THERE = "starts with the run", "there before"
 POLL_SECONDS = 2.0
 """Answers take time from training; when a marker was set, the lab itself tells."""
@@ -34,14 +35,14 @@ def presets(options: Options) -> list[dict[str, Any]]:
     """One row a preset: seconds from `python -m engine run … --wait` to its markers.
 
     The first row's command starts the daemon too; the first preset is then measured again, with
-    the daemon there, as it is for whoever has the page open, and those of `FASTEST` as fast as
-    they go. A run is stopped once it has grokked.
+    the daemon there, as it is for whoever has the page open, and some in other ways. A run is
+    stopped once it has grokked.
     """
     device = pick(options.device).type
     names = chosen(options.settings or MEASURED, list(PRESETS), what="preset")
     rows = [(STARTS, names[0], ()), *((THERE, each, ()) for each in names)]
-    if device == "cpu" and (os.cpu_count() or 1) > 1:
-        rows += [(THERE, each, FAST) for each in names if each in FASTEST]
+    if device == "cpu":
+        rows += [(THERE, name, way) for name in names for way in OTHERWISE.get(name, ())]
     with temporary_lab() as lab:
         return [
             {"preset": name, "set": " ".join(changes), "daemon": daemon}

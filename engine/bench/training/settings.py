@@ -12,7 +12,7 @@ from engine.bench.peers.gpt2 import gpt2_loop
 from engine.bench.peers.grokfast import GrokfastLoop
 from engine.bench.peers.loop import PeerLoop
 from engine.bench.peers.nanda import NandaLoop
-from engine.config import RunConfig
+from engine.config import RunConfig, apply
 from engine.config.presets import PRESETS
 from engine.config.training import TrainingSettings
 from engine.models import GPTSettings
@@ -64,7 +64,7 @@ SETTINGS: Mapping[str, Setting] = MappingProxyType(
     {
         "nanda": Setting(
             "addition mod 113, 30 %, full batch 3,830 × 3; 1 layer, 128 / 4 / 512",
-            PRESETS["nanda"].config,
+            apply(PRESETS["nanda"].config, {"training.precision": "float32"}),
             NandaLoop,
             _NANDA,
         ),

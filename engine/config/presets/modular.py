@@ -41,7 +41,8 @@ MODULAR = (
     Preset(
         name="nanda",
         title="The published run",
-        description="Addition mod 113 with the network and settings of Nanda et al. 2023.",
+        description="Addition mod 113 with the network and settings of Nanda et al. 2023, in the"
+        " arithmetic that the machine multiplies fastest.",
         expectation=Expectation(
             sentence="Memorises by step 150, stays low for 4,000 steps, groks at about 6,000.",
             memorises_within=300,
@@ -52,7 +53,7 @@ MODULAR = (
             task=ModularSettings(p=113, train_fraction=0.3),
             model=GPTSettings(d_model=128, n_heads=4, d_mlp=512),
             optimizer=AdamWSettings(learning_rate=1e-3, weight_decay=1.0),
-            training=TrainingSettings(steps=25_000, loss_precision="float64"),
+            training=TrainingSettings(steps=25_000, precision="auto", loss_precision="float64"),
         ),
     ),
     Preset(

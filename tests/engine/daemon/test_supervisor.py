@@ -6,8 +6,10 @@ import pytest
 from engine.config import RunConfig
 from engine.daemon.demands import Asked, promise
 from engine.daemon.memory import Memory, Room
+from engine.daemon.rows import config_of
 from engine.errors import NotPossible, RunNotFound, SettingsError
 from engine.home import Home
+from engine.trainer import settling
 from tests.engine.daemon.ward import ENDLESS, Ward
 
 
@@ -360,3 +362,18 @@ def test_a_launch_that_memory_cannot_hold_waits_and_says_so(home: Home):
     ward.until_state(run, "running")
     assert ward.row(run)["state_reason"] == ""
     ward.close()
+
+
+def test_a_run_keeps_the_arithmetic_that_was_settled_at_its_launch(
+    ward: Ward, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(settling, "multiplies_bfloat16", lambda: True)
+    (run,) = ward.launch(steps=100, settings={"training.precision": "auto"})
+    ward.until_state(run, "finished")
+    monkeypatch.setattr(settling, "multiplies_bfloat16", lambda: False)
+    child = ward.supervisor.fork(run, 100, {"training.steps": 120})
+    auto = {"training.precision": "auto", "training.steps": 120}
+    other = ward.supervisor.fork(run, 100, auto)
+    found = [config_of(ward.row(each)).training.precision for each in (run, child, other)]
+    assert found == ["bfloat16", "bfloat16", "float32"]
+    ward.until_state(child, "finished")
