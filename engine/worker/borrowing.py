@@ -15,7 +15,8 @@ WINDOW_SECONDS = 0.4
 GAIN = 1.05
 """How many times as fast helpers must make it."""
 DROP = 0.75
-"""Of the rate that was seen with helpers: when so little is left, it is tried without."""
+"""Of the rate that was seen with helpers: less in two windows in a row is no accident, and it is
+tried without."""
 LEAST_PAUSE, MOST_PAUSE = 2.0, 32.0
 """Seconds until helpers that were of no use are tried again: twice as many each time."""
 
@@ -34,6 +35,7 @@ class Helpers:
         self._window = _Window()
         self._alone = self._helped = 0.0
         """Steps per second, as last seen; 0 where that is not known."""
+        self._has_dropped = False
         self._pause, self._tried_at = LEAST_PAUSE, 0.0
 
     @property
@@ -60,7 +62,8 @@ class Helpers:
             self._seen_alone(rate)
 
     def _seen_helped(self, rate: float) -> None:
-        is_new, fell = not self._helped, rate < DROP * self._helped
+        is_new, dropped = not self._helped, rate < DROP * self._helped
+        fell, self._has_dropped = dropped and self._has_dropped, dropped
         self._helped = rate if is_new or fell else max(rate, self._helped)
         if is_new and self._alone:
             self._decide()
@@ -87,7 +90,7 @@ class Helpers:
 
     def _take(self, n: int) -> None:
         if n != self._n:
-            self._n, self._window = n, _Window()
+            self._n, self._window, self._has_dropped = n, _Window(), False
             self._use(n)
 
 

@@ -71,6 +71,20 @@ def test_a_core_that_another_program_takes_is_done_without_until_it_is_idle_agai
     assert training.train(20) > 0.95
 
 
+def test_a_moment_of_another_program_is_no_reason_to_do_without():
+    taken = [False]
+    training = Training(lambda n: 1000 * (1 + 0.7 * n) * (0.3 if taken[0] and n else 1))
+    training.helpers.offer(1)
+    training.train(10)
+    before = list(training.changes)
+    for _ in range(5):
+        taken[0] = True
+        training.train(0.5 * WINDOW_SECONDS)
+        taken[0] = False
+        training.train(3)
+    assert training.changes == before
+
+
 def test_a_machine_that_is_slower_altogether_keeps_its_helpers():
     slowness = [1.0]
     training = Training(lambda n: 1000 * (1 + 0.7 * n) / slowness[0])
