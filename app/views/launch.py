@@ -65,7 +65,14 @@ def _pane(
             key="n-seeds",
             help="Runs that differ in their seed alone: seed, seed + 1, … They train together.",
         )
-        name = st.text_input("name", value=links.text("name"), max_chars=120, key="run-name")
+        name = st.text_input(
+            "name",
+            value=links.text("name"),
+            max_chars=120,
+            key="run-name",
+            placeholder=draft.preset,
+            help="Left empty it is the preset's, as on the command line.",
+        )
         tags, notes = _described()
         for sentence in homeless:
             st.error(plain(sentence), icon=":material/error:")
@@ -100,7 +107,8 @@ def _pane(
             key="launch",
         ):
             assert config is not None  # the button is disabled otherwise
-            runs = session.lab().launch(config, name=name, seeds=seeds, tags=tags, notes=notes)
+            called = name or draft.preset
+            runs = session.lab().launch(config, name=called, seeds=seeds, tags=tags, notes=notes)
             st.switch_page(LIVE, query_params=links.of_runs(runs))
     queue.strip()
     _elsewhere(draft, config, seeds=seeds, name=name)

@@ -158,16 +158,19 @@ def test_pasted_json_of_a_few_settings_leaves_the_others(page: OpenPage):
     assert app.number_input(key="task.p/1").value == 97
 
 
-def test_launching_starts_the_runs_with_their_seeds_and_shows_them(page: OpenPage, lab: Lab):
-    app = page()
+@pytest.mark.parametrize(("given", "wanted"), [("pair", "pair"), ("", "no-decay")])
+def test_launching_starts_the_runs_with_their_seeds_and_shows_them(
+    page: OpenPage, lab: Lab, given: str, wanted: str
+):
+    app = page(preset="no-decay")
     app.text_area(key="pasted").set_value(TINY.model_dump_json()).run()
     app.button(key="take-json").click().run()
     app.number_input(key="n-seeds").set_value(2).run()
-    app.text_input(key="run-name").set_value("pair").run()
+    app.text_input(key="run-name").set_value(given).run()
     app.button(key="launch").click().run()
     assert not app.exception
-    runs = lab.runs()
-    assert [(run["name"], run["seed"]) for run in runs] == [("pair", 0), ("pair", 1)]
+    runs = lab.runs()[-2:]
+    assert [(run["name"], run["seed"]) for run in runs] == [(wanted, 0), (wanted, 1)]
     assert app.query_params["runs"] == ",".join(str(run["run_id"]) for run in runs)
 
 
