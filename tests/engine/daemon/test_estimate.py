@@ -29,7 +29,8 @@ def timed(
     }
 
 
-QUICK, NANDA = PRESETS["quick"].config, PRESETS["nanda"].config
+QUICK = PRESETS["quick"].config
+NANDA = apply(PRESETS["nanda"].config, {"training.precision": QUICK.training.precision})
 
 
 def test_the_rate_comes_from_runs_of_the_same_size_alone():

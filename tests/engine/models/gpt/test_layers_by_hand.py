@@ -7,8 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from engine.models.gpt.layers_by_hand import WIDEST
-from engine.models.gpt.settings import GPTSettings
+from engine.models.gpt.settings import WIDEST, GPTSettings
 from engine.models.prefixes import Prefixes
 from engine.models.universal.settings import UniversalSettings
 from tests.engine.kernels.threads import threads
