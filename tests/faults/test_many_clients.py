@@ -38,7 +38,7 @@ def test_two_page_servers_and_the_command_line_share_one_lab(home: Home, sites: 
             each.result()
         (typed,) = printed.result()
     runs = {run["run_id"]: run["name"] for run in connect(home).runs()}
-    assert sorted(runs.values()) == ["", "", "typed"]
+    assert sorted(runs.values()) == [PRESET, PRESET, "typed"]
     assert runs[typed["run_id"]] == "typed"
     assert {run["run_id"]: run["name"] for run in engine(home, "list", "--json")} == runs
     deadline = time.monotonic() + 30
