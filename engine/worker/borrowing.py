@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from engine.worker.control import stamp_of
+
 WINDOW_SECONDS = 0.4
 """What a rate is taken over."""
 GAIN = 1.05
@@ -125,11 +127,9 @@ class Lent:
 
     def look(self) -> int:
         """The number as of now."""
-        try:
-            stat = os.stat(self._path)
-        except FileNotFoundError:
+        stamp = stamp_of(self._path)
+        if stamp is None:
             return 0
-        stamp = stat.st_ino, stat.st_mtime_ns
         if stamp != self._seen:
             self._seen, self._n = stamp, read_lent(self._path).get(os.getpid(), 0)
         return self._n

@@ -39,18 +39,20 @@ class ControlFile:
 
     def poll(self) -> Command | None:
         """The command that arrived since the last look, if any."""
-        stamp = self._stamp()
+        stamp = stamp_of(self._path)
         if stamp == self._seen:
             return None
         self._seen = stamp
         return _parse(self._path)
 
-    def _stamp(self) -> tuple[int, int] | None:
-        try:
-            stat = os.stat(self._path)
-        except FileNotFoundError:
-            return None
-        return stat.st_ino, stat.st_mtime_ns
+
+def stamp_of(path: Path) -> tuple[int, int] | None:
+    """What differs whenever a file has been replaced; None while there is none."""
+    try:
+        stat = os.stat(path)
+    except FileNotFoundError:
+        return None
+    return stat.st_ino, stat.st_mtime_ns
 
 
 def _parse(path: Path) -> Command | None:
