@@ -95,6 +95,7 @@ def _tick(home: Home, store: Store, supervisor: Supervisor, known: str) -> str:
 @contextlib.contextmanager
 def _serving(home: Home, calls: Calls, remote: Address | None) -> Generator[None]:
     local = at_home(home)
+    home.daemon_info.unlink(missing_ok=True)  # a killed daemon's names a process that is gone
     with contextlib.ExitStack() as servers:
         for address in (local, remote):
             if address is not None:
