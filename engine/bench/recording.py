@@ -1,5 +1,6 @@
 """What recording costs: steps per second with everything recorded against nothing recorded."""
 
+import gc
 import tempfile
 import time
 from dataclasses import dataclass, replace
@@ -20,6 +21,7 @@ from engine.trainer.events import Progress
 from engine.trainer.train import train
 from engine.worker.lock import RunLock
 from engine.worker.recorder import Recorder
+from engine.worker.scribe import Scribe
 from engine.worker.session import Session
 
 WARM_STEPS = 5
@@ -45,12 +47,18 @@ STRETCHES = (
 def recording(options: Options) -> list[dict[str, Any]]:
     """One row a stretch: rates, and medians over rounds of their ratios.
 
-    Three runs train side by side in one process and take turns at every block of steps, so that a
-    machine that slows down slows all: a bare one, one that is evaluated and photographed, and one
-    whose evaluations, maps and checkpoints are also written to a disk.
+    Runs train side by side in one process and take turns at every block of steps, so that a
+    machine that slows down slows all: two bare ones, and after each of them, in the same caches,
+    one that is evaluated and photographed, and one whose evaluations, maps and checkpoints are
+    also written to a disk. A round that is not counted comes first: it loads what a worker has
+    loaded while it stood by.
     """
     torch.set_num_threads(options.threads)
-    return [_row(stretch, options) for stretch in STRETCHES]
+    gc.freeze()  # as a worker does
+    try:
+        return [_row(stretch, options) for stretch in STRETCHES]
+    finally:
+        gc.unfreeze()
 
 
 def _row(stretch: Stretch, options: Options) -> dict[str, Any]:
@@ -64,6 +72,7 @@ def _row(stretch: Stretch, options: Options) -> dict[str, Any]:
         "training.threads": options.threads,
     }
     config = apply(PRESETS[stretch.preset].config, changes)
+    _round(config, stretch)
     rounds = [_round(config, stretch) for _ in range(options.rounds)]
     ratios = {
         "measured_to_bare": [(bare, measured) for bare, measured, _ in rounds],
@@ -135,7 +144,9 @@ class _Measured(_Beside):
 
 def _round(config: RunConfig, stretch: Stretch) -> tuple[Cost, Cost, Cost]:
     """What a bare, a measured and a recorded run cost."""
-    beside = _Beside(_batch(config, stretch)), _Measured(_batch(config, stretch))
+    bare, bare_too = (_Beside(_batch(config, stretch)) for _ in range(2))
+    measured = _Measured(_batch(config, stretch))
+    beside = bare, measured, bare_too
     batch = _batch(config, stretch)
 
     def between_blocks() -> bool:
@@ -149,7 +160,7 @@ def _round(config: RunConfig, stretch: Stretch) -> tuple[Cost, Cost, Cost]:
 
     with tempfile.TemporaryDirectory() as folder:
         run = Home(Path(folder)).create().run(1).create()
-        recorder = Recorder(run, RunLock(run.lock), attempt=1)
+        recorder = Recorder(run, RunLock(run.lock), attempt=1, scribe=Scribe())
         session = Session(
             batch,
             {1: recorder},
@@ -160,9 +171,14 @@ def _round(config: RunConfig, stretch: Stretch) -> tuple[Cost, Cost, Cost]:
         wall, cpu = time.perf_counter(), time.process_time()
         session.run()
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-    bare, measured = (each.cost for each in beside)
-    told = Cost(wall - bare.wall - measured.wall, cpu - bare.cpu - measured.cpu)
-    return bare, measured, told
+    told = Cost(
+        wall - sum(each.cost.wall for each in beside), cpu - sum(each.cost.cpu for each in beside)
+    )
+    return _mean(bare.cost, bare_too.cost), measured.cost, told
+
+
+def _mean(one: Cost, other: Cost) -> Cost:
+    return Cost((one.wall + other.wall) / 2, (one.cpu + other.cpu) / 2)
 
 
 def _batch(config: RunConfig, stretch: Stretch) -> Batch:

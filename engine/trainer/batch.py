@@ -268,9 +268,10 @@ class Batch:
 
     def diverged(self) -> dict[int, int]:
         """Runs with a non-finite loss since the last call, and the first such step of each."""
-        taken, self._losses = self._told(), []
-        if not taken:
+        if all(isinstance(each, Gradient) and each.is_known_finite for _, each in self._losses):
+            self._losses = []
             return {}
+        taken, self._losses = self._told(), []
         infinite = ~torch.cat([losses for _, losses in taken]).isfinite().cpu()
         steps = [first + i for first, losses in taken for i in range(len(losses))]
         return {

@@ -3,6 +3,7 @@
 Shapes: ``R`` runs.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -36,6 +37,11 @@ class Gradient:
             return self.losses[0]
         given = ((x if isinstance(x, Tensor) else [x]) for x in self.losses)
         return torch.cat([torch.as_tensor(x, dtype=self.dtype) for x in given])
+
+    @property
+    def is_known_finite(self) -> bool:
+        """Whether every loss is a number that the host has at hand, and finite."""
+        return all(not isinstance(x, Tensor) and math.isfinite(x) for x in self.losses)
 
 
 def take_gradient(

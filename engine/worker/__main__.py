@@ -1,5 +1,6 @@
 """`python -m engine.worker RUN…`: trains a batch of runs whose folders the daemon has prepared."""
 
+import gc
 import json
 import os
 import sys
@@ -18,6 +19,7 @@ from engine.worker.crowding import ADVICE, give_all_back
 from engine.worker.identity import identify
 from engine.worker.lock import RunLock
 from engine.worker.recorder import Recorder
+from engine.worker.scribe import Scribe
 
 CHECKPOINT_SECONDS = "GROKKING_LAB_CHECKPOINT_SECONDS"
 """Names the environment variable with the seconds between two rolling checkpoints."""
@@ -31,12 +33,15 @@ def main(arguments: list[str]) -> int:
     recorders: dict[int, Recorder] = {}
     locks = {run: RunLock(home.run(run).lock) for run in runs}
     launches = {run: _read(home.run(run).launch) for run in runs}
+    scribe = Scribe()
     me = identify(os.getpid())
     assert me is not None
     for run in runs:
         folder = home.run(run).create()
         atomic_write(folder.proc, json.dumps(me.as_json()).encode())
-        recorders[run] = Recorder(folder, locks[run], attempt=launches[run]["attempt"])
+        recorders[run] = Recorder(
+            folder, locks[run], attempt=launches[run]["attempt"], scribe=scribe
+        )
     configs = {run: parse_json(home.run(run).config.read_text()) for run in runs}
     for run, recorder in recorders.items():
         recorder.start(
@@ -63,6 +68,8 @@ def _train(
     seconds = float(os.environ.get(CHECKPOINT_SECONDS, "10"))
     try:
         batch = build_fitting_batch(configs, launches, recorders)
+        # a full collection would walk through all of torch: a seventh of a second
+        gc.freeze()
         Session(
             batch,
             recorders,

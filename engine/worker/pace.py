@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-BLOCK_SECONDS = 0.1
+BLOCK_SECONDS = 0.2
 """A command waits for the end of a block; a shorter block would look at the clock too often."""
 MOST_STEPS = 10_000
 

@@ -21,6 +21,7 @@ class Patience:
     def __init__(self, announce: Callable[[str], None]) -> None:
         self._announce = announce
         self.waited_seconds = 0.0
+        self.is_waiting = False
 
     def until_written(self, write: Callable[[], Result]) -> Result:
         """Call `write` until it no longer fails for want of room; other errors pass."""
@@ -32,11 +33,12 @@ class Patience:
             except OSError as error:
                 if error.errno not in NO_ROOM:
                     raise
-                waiting = True
+                waiting = self.is_waiting = True
                 self._announce(WAITING)
                 time.sleep(RETRY_SECONDS)
                 continue
             if waiting:
+                self.is_waiting = False
                 self.waited_seconds += time.monotonic() - started
                 self._announce("")
             return result

@@ -1,8 +1,7 @@
 """What one run leaves behind while it trains: its lines, its heartbeat, its end (no torch)."""
 
 import os
-import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from platform import python_version
 from typing import Any
@@ -13,20 +12,21 @@ from engine.version import VERSION
 from engine.worker.control import Command, ControlFile
 from engine.worker.lock import RunLock
 from engine.worker.patience import JournalWriter, Patience
+from engine.worker.scribe import Scribe
 from engine.worker.status import StatusFile
 
 
 class Recorder:
     """The open files of one run and its lock; safe to use from the archive's thread."""
 
-    def __init__(self, folder: RunFolder, lock: RunLock, *, attempt: int) -> None:
+    def __init__(self, folder: RunFolder, lock: RunLock, *, attempt: int, scribe: Scribe) -> None:
         self.folder, self.attempt = folder, attempt
+        self._scribe = scribe
         self._run_lock = lock
         self._status = StatusFile(folder.status)
         self.patience = Patience(lambda waiting: self._status.write(waiting=waiting))
         self._status.allocate(self.patience)
         self._journal = JournalWriter(folder.journal(attempt), self.patience)
-        self._mutex = threading.Lock()
         self._control = ControlFile(folder.control)
         self._step, self._train_seconds, self._rate = 0, 0.0, 0.0
 
@@ -38,15 +38,14 @@ class Recorder:
     def start(self, *, from_step: int, device: str, threads: int) -> None:
         """The first line, and the first heartbeat."""
         versions = {"python": python_version(), "torch": version("torch"), "lab": VERSION}
-        self._append(
-            journal.start_line(
-                attempt=self.attempt,
-                from_step=from_step,
-                pid=os.getpid(),
-                device=device,
-                threads=threads,
-                versions=versions,
-            )
+        self._tell(
+            journal.start_line,
+            attempt=self.attempt,
+            from_step=from_step,
+            pid=os.getpid(),
+            device=device,
+            threads=threads,
+            versions=versions,
         )
         self._step = from_step
         self._status.write(step=from_step, waiting="")
@@ -58,24 +57,28 @@ class Recorder:
 
         `spreads` says whether idle cores may be lent: the daemon looks at the heartbeat.
         """
-        line = journal.program_line(
-            step, compiled=compiled, replayed=replayed, spreads=spreads, reason=reason
+        self._tell(
+            journal.program_line,
+            step,
+            compiled=compiled,
+            replayed=replayed,
+            spreads=spreads,
+            reason=reason,
         )
-        self._append(line)
         self._status.write(spreads=spreads)
 
     def metrics(self, step: int, values: Mapping[str, Mapping[str, float]]) -> None:
         """One evaluation."""
         self._step = step
-        self._append(journal.metrics_line(step, values))
+        self._tell(journal.metrics_line, step, values)
 
     def snapshot(self, step: int, kind: str, file: str) -> None:
         """A snapshot file is complete."""
-        self._append(journal.snapshot_line(step, kind, file))
+        self._tell(journal.snapshot_line, step, kind, file)
 
     def checkpoint(self, step: int, *, file: str, size: int, sha256: str, kept: bool) -> None:
         """A checkpoint file is complete."""
-        self._append(journal.checkpoint_line(step, file=file, size=size, sha256=sha256, kept=kept))
+        self._tell(journal.checkpoint_line, step, file=file, size=size, sha256=sha256, kept=kept)
 
     def system(
         self,
@@ -89,15 +92,14 @@ class Recorder:
     ) -> None:
         """The second's figures, and the heartbeat."""
         self._step, self._train_seconds, self._rate = step, train_seconds, rate
-        self._append(
-            journal.system_line(
-                step,
-                steps_per_second=rate,
-                train_seconds=train_seconds,
-                rss_bytes=rss_bytes,
-                device_bytes=device_bytes,
-                threads=threads,
-            )
+        self._tell(
+            journal.system_line,
+            step,
+            steps_per_second=rate,
+            train_seconds=train_seconds,
+            rss_bytes=rss_bytes,
+            device_bytes=device_bytes,
+            threads=threads,
         )
         self._status.write(
             step=step,
@@ -108,7 +110,7 @@ class Recorder:
 
     def event(self, step: int, kind: str, payload: Mapping[str, Any]) -> None:
         """Something that a person should see on the curve."""
-        self._append(journal.event_line(step, kind, payload))
+        self._tell(journal.event_line, step, kind, payload)
 
     def poll(self) -> Command | None:
         """The command that arrived since the last look."""
@@ -116,9 +118,7 @@ class Recorder:
 
     def acknowledge(self, step: int, command: Command) -> None:
         """Say that a command is being obeyed."""
-        self._append(
-            journal.acknowledgement_line(step, command_id=command.id, command=command.verb)
-        )
+        self._tell(journal.acknowledgement_line, step, command_id=command.id, command=command.verb)
 
     def fail(self, message: str, traceback: str) -> None:
         """The last line of a run that an error ended, with the figures last told."""
@@ -144,21 +144,28 @@ class Recorder:
     def _end(
         self, step: int, reason: journal.EndReason, *, message: str, traceback: str = ""
     ) -> None:
-        self._append(
-            journal.end_line(
-                step,
-                reason,
-                message=message,
-                traceback=traceback,
-                train_seconds=self._train_seconds,
-                steps_per_second=self._rate,
-            )
+        self._tell(
+            journal.end_line,
+            step,
+            reason,
+            message=message,
+            traceback=traceback,
+            train_seconds=self._train_seconds,
+            steps_per_second=self._rate,
         )
+        self._scribe.drain()
         self._journal.close()
         self._status.write(step=step, ended=reason)
         self._status.close()
         self._run_lock.release()
 
-    def _append(self, line: bytes) -> None:
-        with self._mutex:
-            self._journal.append(line)
+    def _tell(self, line: Callable[..., bytes], *arguments: Any, **named: Any) -> None:
+        """Have a line written; while the disk has no room, nothing goes on without it."""
+        self._scribe.put(self._write, line, arguments, named)
+        if self.patience.is_waiting:
+            self._scribe.drain()
+
+    def _write(
+        self, line: Callable[..., bytes], arguments: tuple[Any, ...], named: Mapping[str, Any]
+    ) -> None:
+        self._journal.append(line(*arguments, **named))
