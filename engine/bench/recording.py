@@ -20,8 +20,7 @@ from engine.trainer.batch import Batch
 from engine.trainer.events import Progress
 from engine.trainer.train import train
 from engine.worker.lock import RunLock
-from engine.worker.recorder import Recorder
-from engine.worker.scribe import Scribe
+from engine.worker.recorder import Recorder, new_scribe
 from engine.worker.session import Session
 
 WARM_STEPS = 5
@@ -149,18 +148,22 @@ def _round(config: RunConfig, stretch: Stretch) -> tuple[Cost, Cost, Cost]:
     beside = bare, measured, bare_too
     batch = _batch(config, stretch)
 
+    of_others = 0.0
+
     def between_blocks() -> bool:
+        nonlocal of_others
         for each in beside:
             each.follow(batch.step)
+        of_others = sum(each.cost.wall for each in beside)
         return False
 
     def own_clock() -> float:
         """Without the others: a block of steps is as long as when it trains alone."""
-        return time.monotonic() - sum(each.cost.wall for each in beside)
+        return time.monotonic() - of_others
 
     with tempfile.TemporaryDirectory() as folder:
         run = Home(Path(folder)).create().run(1).create()
-        recorder = Recorder(run, RunLock(run.lock), attempt=1, scribe=Scribe())
+        recorder = Recorder(run, RunLock(run.lock), attempt=1, scribe=new_scribe())
         session = Session(
             batch,
             {1: recorder},
@@ -171,9 +174,7 @@ def _round(config: RunConfig, stretch: Stretch) -> tuple[Cost, Cost, Cost]:
         wall, cpu = time.perf_counter(), time.process_time()
         session.run()
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-    told = Cost(
-        wall - sum(each.cost.wall for each in beside), cpu - sum(each.cost.cpu for each in beside)
-    )
+    told = Cost(wall - of_others, cpu - sum(each.cost.cpu for each in beside))
     return _mean(bare.cost, bare_too.cost), measured.cost, told
 
 

@@ -18,8 +18,7 @@ from engine.worker.borrowing import Lent
 from engine.worker.crowding import ADVICE, give_all_back
 from engine.worker.identity import identify
 from engine.worker.lock import RunLock
-from engine.worker.recorder import Recorder
-from engine.worker.scribe import Scribe
+from engine.worker.recorder import Recorder, new_scribe
 
 CHECKPOINT_SECONDS = "GROKKING_LAB_CHECKPOINT_SECONDS"
 """Names the environment variable with the seconds between two rolling checkpoints."""
@@ -33,7 +32,7 @@ def main(arguments: list[str]) -> int:
     recorders: dict[int, Recorder] = {}
     locks = {run: RunLock(home.run(run).lock) for run in runs}
     launches = {run: _read(home.run(run).launch) for run in runs}
-    scribe = Scribe()
+    scribe = new_scribe()
     me = identify(os.getpid())
     assert me is not None
     for run in runs:

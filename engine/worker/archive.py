@@ -7,7 +7,6 @@ Tensors are safetensors, which load without running anything.
 import hashlib
 import os
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,9 +19,10 @@ from torch import Tensor
 
 from engine.home import atomic_write
 from engine.worker.patience import Patience
+from engine.worker.scribe import Scribe
 
-MOST_PENDING = 16
-"""Files that may wait to be written before training waits for them."""
+MOST_PENDING = 32
+"""Files that may wait to be written before training waits for them, each with its mark."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +38,8 @@ class Archive:
     """Writes checkpoints and snapshots in order; what goes wrong is raised to the next caller."""
 
     def __init__(self) -> None:
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="archive")
-        self._pending: list[Future[None]] = []
+        self._scribe = Scribe(most_pending=MOST_PENDING)
+        self._last = self._scribe.mark()
 
     def write(
         self,
@@ -50,25 +50,17 @@ class Archive:
         then: Callable[[Written], None],
     ) -> None:
         """Hand over tensors on the CPU that nobody changes any more; `then` runs in the thread."""
-        self._forget_finished()
-        if len(self._pending) >= MOST_PENDING:
-            self._pending.pop(0).result()
-        self._pending.append(self._thread.submit(_write, file, tensors, patience, then))
+        self._scribe.put(_write, file, tensors, patience, then)
+        self._last = self._scribe.mark()
 
     @property
     def idle(self) -> bool:
         """Whether everything handed over has been written."""
-        self._forget_finished()
-        return not self._pending
+        return self._last.is_set()
 
     def drain(self) -> None:
         """Wait until everything handed over has been written and told of."""
-        while self._pending:
-            self._pending.pop(0).result()
-
-    def _forget_finished(self) -> None:
-        while self._pending and self._pending[0].done():
-            self._pending.pop(0).result()
+        self._scribe.drain()
 
 
 def load(file: Path) -> dict[str, Tensor]:

@@ -15,6 +15,14 @@ from engine.worker.patience import JournalWriter, Patience
 from engine.worker.scribe import Scribe
 from engine.worker.status import StatusFile
 
+MOST_LINES = 4096
+"""That may wait before training waits for them: a few evaluations of a thousand runs."""
+
+
+def new_scribe() -> Scribe:
+    """The thread that writes the journals of all runs of a worker."""
+    return Scribe(most_pending=MOST_LINES)
+
 
 class Recorder:
     """The open files of one run and its lock; safe to use from the archive's thread."""

@@ -4,12 +4,11 @@ import threading
 
 import pytest
 
-from engine.worker import scribe as subject
 from engine.worker.scribe import Scribe
 
 
 def test_jobs_are_done_in_order_by_one_other_thread():
-    scribe, done = Scribe(), list[tuple[int, threading.Thread]]()
+    scribe, done = Scribe(most_pending=2000), list[tuple[int, threading.Thread]]()
     for number in range(1000):
         scribe.put(lambda n: done.append((n, threading.current_thread())), number)
     scribe.drain()
@@ -20,7 +19,7 @@ def test_jobs_are_done_in_order_by_one_other_thread():
 
 
 def test_the_caller_goes_on_while_a_job_is_done():
-    scribe, gate, done = Scribe(), threading.Event(), list[int]()
+    scribe, gate, done = Scribe(most_pending=2000), threading.Event(), list[int]()
     scribe.put(gate.wait)
     scribe.put(done.append, 1)
     assert done == []
@@ -30,7 +29,7 @@ def test_the_caller_goes_on_while_a_job_is_done():
 
 
 def test_an_error_is_told_once_and_nothing_is_written_before_that():
-    scribe, done = Scribe(), list[int]()
+    scribe, done = Scribe(most_pending=2000), list[int]()
     gate = threading.Event()
     scribe.put(gate.wait)
     scribe.put(int, "x")
@@ -45,7 +44,7 @@ def test_an_error_is_told_once_and_nothing_is_written_before_that():
 
 
 def test_an_error_is_told_to_a_later_job_too():
-    scribe = Scribe()
+    scribe = Scribe(most_pending=2000)
 
     def goes_on_telling() -> None:
         while True:
@@ -56,9 +55,8 @@ def test_an_error_is_told_to_a_later_job_too():
         goes_on_telling()
 
 
-def test_a_caller_waits_for_a_scribe_that_is_far_behind(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(subject, "MOST_PENDING", 3)
-    scribe, gate, done = Scribe(), threading.Event(), list[int]()
+def test_a_caller_waits_for_a_scribe_that_is_far_behind():
+    scribe, gate, done = Scribe(most_pending=3), threading.Event(), list[int]()
     scribe.put(gate.wait)
 
     def told() -> None:
@@ -73,3 +71,12 @@ def test_a_caller_waits_for_a_scribe_that_is_far_behind(monkeypatch: pytest.Monk
     teller.join()
     scribe.drain()
     assert done == list(range(10))
+
+
+def test_a_mark_is_reached_after_what_was_put_before_it():
+    scribe, gate = Scribe(most_pending=10), threading.Event()
+    scribe.put(gate.wait)
+    mark = scribe.mark()
+    assert not mark.wait(0.1)
+    gate.set()
+    assert mark.wait(10)

@@ -11,8 +11,7 @@ from engine.journal import read_lines
 from engine.trainer.batch import Batch
 from engine.worker.control import Command, send
 from engine.worker.lock import RunLock
-from engine.worker.recorder import Recorder
-from engine.worker.scribe import Scribe
+from engine.worker.recorder import Recorder, new_scribe
 from engine.worker.session import LOOK_SECONDS, Session
 from tests.engine.worker.bench import TINY
 
@@ -31,7 +30,7 @@ class Clock:
 @pytest.fixture
 def recorder(tmp_path: Path) -> Recorder:
     folder = Home(tmp_path).create().run(1).create()
-    return Recorder(folder, RunLock(folder.lock), attempt=1, scribe=Scribe())
+    return Recorder(folder, RunLock(folder.lock), attempt=1, scribe=new_scribe())
 
 
 def _batch() -> Batch:
