@@ -44,13 +44,15 @@ STRETCHES = (
 
 
 def recording(options: Options) -> list[dict[str, Any]]:
-    """One row a stretch: rates, and medians over rounds of their ratios.
+    """One row a stretch: rates, and their ratios.
 
     Runs train side by side in one process and take turns at every block of steps, so that a
     machine that slows down slows all: two bare ones, and after each of them, in the same caches,
     one that is evaluated and photographed, and one whose evaluations, maps and checkpoints are
-    also written to a disk. A round that is not counted comes first: it loads what a worker has
-    loaded while it stood by.
+    also written to a disk. The turns are the same in each round, so a turn's cost is the median
+    over rounds of what it took more than the run beside it: other processes hold up a turn for
+    longer than all recording takes. A round that is not counted comes first: it loads what a
+    worker has loaded while it stood by.
     """
     torch.set_num_threads(options.threads)
     gc.freeze()  # as a worker does
@@ -71,26 +73,26 @@ def _row(stretch: Stretch, options: Options) -> dict[str, Any]:
         "training.threads": options.threads,
     }
     config = apply(PRESETS[stretch.preset].config, changes)
-    _round(config, stretch)
-    rounds = [_round(config, stretch) for _ in range(options.rounds)]
-    ratios = {
-        "measured_to_bare": [(bare, measured) for bare, measured, _ in rounds],
-        "recorded_to_measured": [(measured, told) for _, measured, told in rounds],
-        "recorded_to_bare": [(bare, told) for bare, _, told in rounds],
-    }
-    by_clock = {name: median(x.wall / y.wall for x, y in each) for name, each in ratios.items()}
-    by_processor = {
-        f"{name}_by_cpu_time": median(x.cpu / y.cpu for x, y in each)
-        for name, each in ratios.items()
+    loading = _round(config, stretch, seconds_per_step=None)
+    pace = sum(turn.recorded.wall for turn in loading) / stretch.n_steps
+    rounds = [_round(config, stretch, seconds_per_step=pace) for _ in range(options.rounds)]
+    bare = _added([[turn.bare for turn in each] for each in rounds])
+    evaluating = _added([[turn.measured - turn.bare for turn in each] for each in rounds])
+    writing = _added([[turn.recorded - turn.measured for turn in each] for each in rounds])
+    measured, recorded = bare + evaluating, bare + evaluating + writing
+    pairs = {
+        "measured_to_bare": (bare, measured),
+        "recorded_to_measured": (measured, recorded),
+        "recorded_to_bare": (bare, recorded),
     }
     return {
         "preset": stretch.preset,
         "from_step": stretch.first,
         "steps": stretch.n_steps,
-        "bare_steps_per_second": stretch.n_steps / median(bare.wall for bare, _, _ in rounds),
-        "recorded_steps_per_second": stretch.n_steps / median(told.wall for _, _, told in rounds),
-        **by_clock,
-        **by_processor,
+        "bare_steps_per_second": stretch.n_steps / bare.wall,
+        "recorded_steps_per_second": stretch.n_steps / recorded.wall,
+        **{name: x.wall / y.wall for name, (x, y) in pairs.items()},
+        **{f"{name}_by_cpu_time": x.cpu / y.cpu for name, (x, y) in pairs.items()},
     }
 
 
@@ -98,8 +100,37 @@ def _row(stretch: Stretch, options: Options) -> dict[str, Any]:
 class Cost:
     """Seconds of the clock, and of the processor, which other processes disturb less."""
 
-    wall: float
-    cpu: float
+    wall: float = 0.0
+    cpu: float = 0.0
+
+    def __add__(self, other: "Cost") -> "Cost":
+        return Cost(self.wall + other.wall, self.cpu + other.cpu)
+
+    def __sub__(self, other: "Cost") -> "Cost":
+        return Cost(self.wall - other.wall, self.cpu - other.cpu)
+
+    @property
+    def half(self) -> "Cost":
+        """One of two that cost this together."""
+        return Cost(self.wall / 2, self.cpu / 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What a block of steps cost, and what was due after it."""
+
+    bare: Cost
+    measured: Cost
+    recorded: Cost
+
+
+def _added(rounds: list[list[Cost]]) -> Cost:
+    """The sum over turns of each one's median over rounds."""
+    turns = list(zip(*rounds, strict=True))
+    return Cost(
+        sum(median(cost.wall for cost in turn) for turn in turns),
+        sum(median(cost.cpu for cost in turn) for turn in turns),
+    )
 
 
 class _Beside:
@@ -107,19 +138,12 @@ class _Beside:
 
     def __init__(self, batch: Batch) -> None:
         self._batch = batch
-        self._cost = Cost(0.0, 0.0)
 
-    @property
-    def cost(self) -> Cost:
-        """What it took so far, of this thread alone: others write for the recorded run."""
-        return self._cost
-
-    def follow(self, step: int) -> None:
-        """Train to a step."""
+    def follow(self, step: int) -> Cost:
+        """Train to a step; what it took, of this thread alone: others write for the recorded."""
         wall, cpu = time.perf_counter(), time.thread_time()
         self._go(step)
-        wall, cpu = time.perf_counter() - wall, time.thread_time() - cpu
-        self._cost = Cost(self._cost.wall + wall, self._cost.cpu + cpu)
+        return Cost(time.perf_counter() - wall, time.thread_time() - cpu)
 
     def _go(self, step: int) -> None:
         self._batch.advance_to(step)
@@ -141,25 +165,34 @@ class _Measured(_Beside):
                 self._told = event.step
 
 
-def _round(config: RunConfig, stretch: Stretch) -> tuple[Cost, Cost, Cost]:
-    """What a bare, a measured and a recorded run cost."""
+def _round(config: RunConfig, stretch: Stretch, *, seconds_per_step: float | None) -> list[Turn]:
+    """What the turns of a bare, a measured and a recorded run cost; the last one is its end.
+
+    The recorded run's clock leaves the others out, so that its blocks are as long as when it
+    trains alone; where `seconds_per_step` is given it counts steps, and blocks are as before.
+    """
     bare, bare_too = (_Beside(_batch(config, stretch)) for _ in range(2))
     measured = _Measured(_batch(config, stretch))
-    beside = bare, measured, bare_too
     batch = _batch(config, stretch)
-
+    turns: list[Turn] = []
     of_others = 0.0
 
-    def between_blocks() -> bool:
-        nonlocal of_others
-        for each in beside:
-            each.follow(batch.step)
-        of_others = sum(each.cost.wall for each in beside)
-        return False
+    def clock() -> float:
+        if seconds_per_step is None:
+            return time.monotonic() - of_others
+        return seconds_per_step * batch.step
 
-    def own_clock() -> float:
-        """Without the others: a block of steps is as long as when it trains alone."""
-        return time.monotonic() - of_others
+    def between_blocks() -> bool:
+        nonlocal wall, cpu, of_others
+        own = time.perf_counter() - wall
+        first, its, last = (each.follow(batch.step) for each in (bare, measured, bare_too))
+        others = first + its + last
+        # other threads go on to write for the recorded run in the turns of the others
+        recorded = Cost(own, time.process_time() - cpu - others.cpu)
+        turns.append(Turn((first + last).half, its, recorded))
+        of_others += others.wall
+        wall, cpu = time.perf_counter(), time.process_time()
+        return False
 
     with tempfile.TemporaryDirectory() as folder:
         run = Home(Path(folder)).create().run(1).create()
@@ -169,17 +202,12 @@ def _round(config: RunConfig, stretch: Stretch) -> tuple[Cost, Cost, Cost]:
             {1: recorder},
             checkpoint_seconds=10.0,
             terminated=between_blocks,
-            clock=own_clock,
+            clock=clock,
         )
         wall, cpu = time.perf_counter(), time.process_time()
         session.run()
-        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-    told = Cost(wall - of_others, cpu - sum(each.cost.cpu for each in beside))
-    return _mean(bare.cost, bare_too.cost), measured.cost, told
-
-
-def _mean(one: Cost, other: Cost) -> Cost:
-    return Cost((one.wall + other.wall) / 2, (one.cpu + other.cpu) / 2)
+        end = Cost(time.perf_counter() - wall, time.process_time() - cpu)
+    return [*turns, Turn(Cost(), Cost(), end)]
 
 
 def _batch(config: RunConfig, stretch: Stretch) -> Batch:
