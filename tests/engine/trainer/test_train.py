@@ -4,6 +4,7 @@ import math
 import subprocess
 import sys
 from itertools import pairwise
+from typing import Any
 
 import pytest
 import torch
@@ -190,6 +191,26 @@ def test_a_nan_ends_that_run_alone_with_advice(configure: Configure) -> None:
     assert batch.runs == (2,)
     assert curves(events, 2) == train_alone(config)[0]
     assert max(curves(events, 1)) < diverged.step + 64
+
+
+@pytest.mark.parametrize("model", [{}, {"n_layers": 2}, {"kind": "llama"}])
+def test_a_block_tells_the_first_step_whose_loss_was_not_finite(
+    configure: Configure, model: dict[str, Any]
+) -> None:
+    mad = {"kind": "sgd", "learning_rate": 1.0, "weight_decay": 100.0}
+    config = configure(optimizer=mad, training={"steps": 60}, model=model)
+    batch = Batch.start({1: config})
+    losses: list[float] = []
+    while not losses or math.isfinite(losses[-1]):
+        losses.append(float(batch.gradient().loss))
+        batch.advance(1)
+    assert len(losses) > 2
+    in_one = Batch.start({1: config})
+    in_one.advance(len(losses) - 1)
+    assert in_one.diverged() == {}
+    in_one.advance(20)
+    assert in_one.diverged() == {1: len(losses) - 1}
+    assert in_one.diverged() == {}
 
 
 def test_when_every_run_diverges_training_ends(configure: Configure) -> None:
