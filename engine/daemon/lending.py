@@ -1,7 +1,7 @@
 """How idle cores are lent to workers whose numbers do not depend on how many threads they have.
 
 A queued run never waits for a core that is lent: it starts as if that were free, and the worker
-that has it gives it back within a tenth of a second.
+that has it gives it back within a fifth of a second.
 """
 
 import json

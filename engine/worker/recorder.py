@@ -25,7 +25,7 @@ def new_scribe() -> Scribe:
 
 
 class Recorder:
-    """The open files of one run and its lock; safe to use from the archive's thread."""
+    """The open files of one run and its lock; any thread may tell of lines, one writes them."""
 
     def __init__(self, folder: RunFolder, lock: RunLock, *, attempt: int, scribe: Scribe) -> None:
         self.folder, self.attempt = folder, attempt
