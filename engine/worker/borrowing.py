@@ -19,7 +19,7 @@ GAIN = 1.05
 DROP = 0.75
 """Of the rate that was seen with helpers: less in two windows in a row is no accident, and it is
 tried without."""
-LEAST_PAUSE, MOST_PAUSE = 2.0, 32.0
+LEAST_PAUSE, MOST_PAUSE = 0.5, 32.0
 """Seconds until helpers that were of no use are tried again: twice as many each time."""
 
 
