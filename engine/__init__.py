@@ -14,6 +14,7 @@ from engine.config import (
     RunConfig,
     apply,
     differences,
+    parse_assignments,
     parse_config,
     parse_json,
 )
@@ -69,6 +70,7 @@ __all__ = [
     "is_held_out",
     "is_memory",
     "kinds",
+    "parse_assignments",
     "parse_config",
     "parse_json",
     "position_names",

@@ -1,17 +1,15 @@
 """Dialogs that ask before harm is done, or for what a command needs to know."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import streamlit as st
 
 from app import links, session
 from app.faults import guarded
-from app.forms.fields import meant
 from app.panels.commands import Run, able, ask
 from app.panels.settings import lines_of
 from app.words import count, plain, several
-from engine import LabError
+from engine import LabError, parse_assignments
 
 _FOLLOWERS = {"composition": "transfer"}
 """The task that a network trained on another one can go on with."""
@@ -136,28 +134,12 @@ def _fork(runs: Sequence[Run]) -> None:
     if _decided("Fork", key="fork-now"):
 
         def act() -> None:
-            overrides = ({"task.kind": teach} if taught else {}) | overrides_of(text)
+            typed = parse_assignments(filter(str.strip, text.splitlines()))
+            overrides = ({"task.kind": teach} if taught else {}) | typed
             new = session.lab().fork(run["run_id"], int(step), overrides)
             links.put(runs=f"{run['run_id']},{new}", steps=None)
 
         _finish(act)
-
-
-def overrides_of(text: str) -> dict[str, Any]:
-    """`section.key = value` lines as a mapping; raises LabError for a line of another form."""
-    changes: dict[str, Any] = {}
-    for line in text.splitlines():
-        if not line.strip():
-            continue
-        name, equals, value = line.partition("=")
-        if not equals or "." not in name:
-            raise LabError(
-                f"'{line.strip()}' is not of the form section.key = value; nothing was changed"
-            )
-        words = {"true": True, "false": False, "none": None}
-        value = value.strip()
-        changes[name.strip()] = words.get(value.lower(), meant(value.strip("[]")))
-    return changes
 
 
 @st.dialog("Extend the budget", on_dismiss=_close)

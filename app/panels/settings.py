@@ -8,6 +8,7 @@ import streamlit as st
 
 from app import session
 from app.forms.draft import Draft, changes_between
+from app.links import text_of
 from app.words import plain
 from engine import PRESETS, LabError, RunConfig, parse_config
 
@@ -47,8 +48,8 @@ def panel(runs: Sequence[Run]) -> None:
 
 
 def lines_of(run: Run) -> list[str]:
-    """Every setting as `section.key = value`."""
-    return [f"{name} = {value}" for name, value in _by_full_name(run).items()]
+    """Every setting as `section.key = value`, in the words of `--set`."""
+    return [f"{name} = {text_of(value)}" for name, value in _by_full_name(run).items()]
 
 
 def differing(runs: Sequence[Run]) -> dict[str, list[Any]]:

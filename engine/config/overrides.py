@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from pydantic import ValidationError
 
-from engine.config.fields import SECTIONS, kinds, section_model
+from engine.config.fields import SECTIONS, Setting, describe, kinds, section_model
 from engine.config.problems import InvalidConfig, Problem, from_validation, unknown_kind
 from engine.config.problems import unknown_setting as unknown_setting_sentence
 from engine.config.run import RunConfig
@@ -103,9 +103,13 @@ def apply(config: RunConfig, changes: Mapping[str, Any]) -> RunConfig:
         if name == "kind":
             tree[section] = _fresh(section, value, tree)
         else:
-            _known(section, name, tree)
-            tree[section][name] = value
+            tree[section][name] = _chosen(_known(section, name, tree), value)
     return parse_config(tree)
+
+
+def _chosen(setting: Setting, value: Any) -> Any:
+    """`none` as typed is a choice of some settings, and nothing at all of others."""
+    return "none" if value is None and "none" in setting.choices else value
 
 
 def _fresh(section: str, kind: object, tree: Mapping[str, Any]) -> dict[str, Any]:
@@ -120,11 +124,12 @@ def _fresh(section: str, kind: object, tree: Mapping[str, Any]) -> dict[str, Any
     return {"kind": kind}
 
 
-def _known(section: str, name: str, tree: Mapping[str, Any]) -> None:
+def _known(section: str, name: str, tree: Mapping[str, Any]) -> Setting:
     kind = tree.get(section, {}).get("kind")
     if section not in SECTIONS or name not in section_model(section, kind).model_fields:
         sentence = unknown_setting_sentence(section, kind, [name])
         raise InvalidConfig([Problem(f"{section}.{name}".rstrip("."), sentence)])
+    return describe(section, name, section_model(section, kind).model_fields[name])
 
 
 def differences(config: RunConfig, base: RunConfig) -> list[tuple[str, Any, Any]]:

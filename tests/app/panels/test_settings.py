@@ -1,7 +1,9 @@
 """What is read off the settings of runs on view."""
 
+import pytest
+
 from app.panels.settings import differing, lines_of, nearest_preset
-from engine import PRESETS, apply
+from engine import PRESETS, apply, parse_assignments
 from tests.app.recorded import run
 
 NANDA = PRESETS["nanda"].config
@@ -20,3 +22,10 @@ def test_runs_are_told_apart_by_the_settings_that_differ():
     assert differing(runs) == {"task.p": [113, 97], "training.seed": [1, 2]}
     assert differing(runs[:1]) == {}
     assert "task.p = 113" in lines_of(runs[0])
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_lines_as_shown_mean_the_settings_they_show(name: str):
+    config = PRESETS[name].config
+    lines = lines_of(run(config=config.model_dump(mode="json")))
+    assert apply(config, parse_assignments(lines)) == config

@@ -69,6 +69,14 @@ def test_an_empty_seed_follows_the_run() -> None:
     assert changed("training.split_seed=none").training.split_seed is None
 
 
+def test_none_is_a_choice_where_a_setting_has_it() -> None:
+    base = changed("model.norm=pre", "optimizer.grokfast=ema")
+    back = apply(base, parse_assignments(["model.norm=none", "optimizer.grokfast = none"]))
+    assert base != back == RunConfig()
+    told = back.model_dump()
+    assert (told["model"]["norm"], told["optimizer"]["grokfast"]) == ("none", "none")
+
+
 def test_json_and_back_is_the_same_configuration() -> None:
     config = changed("optimizer.kind=adam", "optimizer.eps=1e-7")
     assert parse(config.model_dump_json()) == config
