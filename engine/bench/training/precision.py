@@ -77,7 +77,10 @@ def collapsed_share(batch: Batch) -> float:
     Source: Prieto et al. 2025, section 3 (softmax collapse).
     """
     (group,) = batch.weights.shown_groups
-    _, _, logits = batch.program.gradients(group.leaves, batch.feed.train)
+    seen = batch.feed.train
+    # as training sees them, where its network knows the way back itself
+    by_hand = batch.program.by_hand(group, seen, beside=True)
+    logits = by_hand[1] if by_hand else batch.program.gradients(group.leaves, seen)[2]
     precise = logits.to(getattr(torch, batch.training.loss_precision))
     sums = (precise - precise.amax(-1, keepdim=True)).exp().sum(-1)
     return float((sums == 1).double().mean())
