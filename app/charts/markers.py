@@ -156,15 +156,16 @@ def plateau(runs: Sequence[Run], mode: Mode) -> list[Row]:
     """The band between memorising and grokking, with the delay written on it."""
     if mode == "runs":
         return []
-    starts = [run["memorised_step"] for run in runs if run.get("memorised_step") is not None]
-    ends = [run["grokked_step"] for run in runs if run.get("grokked_step") is not None]
-    if not starts:
+    begun = [run for run in runs if run.get("memorised_step") is not None]
+    ended = [run for run in begun if run.get("grokked_step") is not None]
+    if not begun:
         return []
-    low = max(round(median(starts)), 1)
-    if ends:
-        high = round(median(ends))
-        name = "delay" if len(runs) == 1 else f"median delay, n = {len(ends)},"
-        label = f"{name} {high - low:,} steps"
+    low = max(round(median(run["memorised_step"] for run in ended or begun)), 1)
+    if ended:
+        high = round(median(run["grokked_step"] for run in ended))
+        name = "delay" if len(runs) == 1 else f"median delay, n = {len(ended)},"
+        delay = median(run["grokked_step"] - run["memorised_step"] for run in ended)
+        label = f"{name} {round(delay):,} steps"
     else:
         high = max(int(run.get("last_step") or 0) for run in runs)
         label = f"test has waited {high - low:,} steps"

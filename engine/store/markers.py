@@ -108,9 +108,13 @@ def _new_detector(cursor: Connection, run_id: int) -> OnsetDetector:
 _FORKED = """
 SELECT child.parent_run, child.parent_step
 FROM runs AS child JOIN runs AS parent ON parent.run_id = child.parent_run
-WHERE child.run_id = ? AND child.seed = parent.seed
-    AND (child.config -> 'task') = (parent.config -> 'task')
+WHERE child.run_id = ? AND (child.config -> 'task') = (parent.config -> 'task')
+    AND coalesce(child.config ->> '$.training.split_seed', child.config ->> '$.training.seed')
+    = coalesce(parent.config ->> '$.training.split_seed', parent.config ->> '$.training.seed')
+    AND coalesce(CAST(child.config ->> '$.training.label_noise' AS DOUBLE), 0)
+    = coalesce(CAST(parent.config ->> '$.training.label_noise' AS DOUBLE), 0)
 """
+"""The parent whose examples a fork goes on with: those follow task, seed of the split and noise."""
 
 
 _BEGIN = "SELECT min(step) FROM metrics WHERE run_id = ? AND metric = 'accuracy'"

@@ -80,6 +80,16 @@ def test_seeds_of_two_test_splits_have_a_median_of_each():
     assert "grokked OOD 1,800" in labels
 
 
+def test_the_median_delay_is_that_of_the_delays_of_those_that_grokked():
+    reached = [(100, 1_000), (900, 1_000), (1_000, 2_000)]
+    runs = [run(i, memorised_step=low, grokked_step=high) for i, (low, high) in enumerate(reached)]
+    (band,) = plateau(runs, "seeds")
+    assert band["label"] == "median delay, n = 3, 900 steps"
+    runs.append(run(3, memorised_step=50_000, grokked_step=None))
+    assert plateau(runs, "seeds") == [band]
+    assert plateau(runs[::3], "seeds")[0]["label"] == "median delay, n = 1, 900 steps"
+
+
 def test_runs_that_never_memorised_have_no_plateau():
     assert plateau([run(memorised_step=None, grokked_step=None)], "split") == []
 

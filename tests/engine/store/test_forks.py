@@ -55,7 +55,13 @@ def test_what_a_fork_was_at_its_first_step_counts_and_what_its_parent_was_does_n
 
 
 @pytest.mark.parametrize(
-    "changes", [{"task": {"kind": "modular", "p": 89}}, {"training": {"seed": 4}}]
+    "changes",
+    [
+        {"task": {"kind": "modular", "p": 89}},
+        {"training": {"seed": 4}},
+        {"training": {"seed": 3, "split_seed": 4}},
+        {"training": {"seed": 3, "label_noise": 0.1}},
+    ],
 )
 def test_a_fork_with_other_examples_begins_anew(
     store: Store, record: Record, changes: dict[str, Any]
@@ -67,3 +73,15 @@ def test_a_fork_with_other_examples_begins_anew(
     child.write(*(evaluation(step, train=0.5) for step in range(310, 410, 10)))
     store.ingest(child.run_id, child.folder.path)
     assert _steps_by_kind(store, child.run_id) == {}
+
+
+def test_a_fork_of_another_seed_with_the_same_split_goes_on(store: Store, record: Record):
+    pinned = {"split_seed": 7, "label_noise": 0.0}
+    parent = record(CONFIG | {"training": {"seed": 3, **pinned}})
+    _grokking(parent, steps=range(10, 510, 10))
+    store.ingest(parent.run_id, parent.folder.path)
+    changed = CONFIG | {"training": {"seed": 4, **pinned}}
+    child = record(changed, parent_run=parent.run_id, parent_step=300)
+    _grokking(child, steps=range(310, 510, 10))
+    store.ingest(child.run_id, child.folder.path)
+    assert _steps_by_kind(store, child.run_id) == _steps_by_kind(store, parent.run_id)
