@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ENVIRONMENT = "GROKKING_LAB_HOME"
-DEFAULT = ".lab"
+DEFAULT = Path(__file__).parents[1] / ".lab"
+"""Of the checkout: wherever a script or a page's server is started, it is the same lab."""
 PRIVATE = 0o700
 
 
@@ -83,7 +84,7 @@ class Home:
 
     @classmethod
     def from_environment(cls) -> "Home":
-        """`$GROKKING_LAB_HOME`, or `.lab` in the current directory."""
+        """`$GROKKING_LAB_HOME`, or `.lab` in the checkout."""
         return cls(Path(os.environ.get(ENVIRONMENT) or DEFAULT).expanduser().absolute())
 
     @property

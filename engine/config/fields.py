@@ -152,6 +152,15 @@ def _choices(annotation: object) -> tuple[str, ...]:
     return ()
 
 
+def is_number(annotation: object) -> bool:
+    """Whether a setting takes a number, or none at all."""
+    if get_origin(annotation) is Annotated:
+        return is_number(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, UnionType):
+        return any(map(is_number, get_args(annotation)))
+    return annotation is int or annotation is float
+
+
 def _inner_metadata(annotation: object) -> list[object]:
     if get_origin(annotation) is Annotated:
         return _flat(get_args(annotation)[1:])

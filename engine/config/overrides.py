@@ -6,7 +6,14 @@ from typing import Any, cast
 
 from pydantic import ValidationError
 
-from engine.config.fields import SECTIONS, Setting, describe, kinds, section_model
+from engine.config.fields import (
+    SECTIONS,
+    Setting,
+    describe,
+    is_number,
+    kinds,
+    section_model,
+)
 from engine.config.problems import InvalidConfig, Problem, from_validation, unknown_kind
 from engine.config.problems import unknown_setting as unknown_setting_sentence
 from engine.config.run import RunConfig
@@ -26,9 +33,28 @@ def parse_config(tree: object) -> RunConfig:
         )
         raise InvalidConfig([Problem("", sentence)])
     try:
-        return RunConfig.model_validate(dict(tree))
+        return RunConfig.model_validate(_without_truths(cast("Mapping[str, Any]", tree)))
     except ValidationError as error:
         raise from_validation(error) from None
+
+
+def _without_truths(tree: Mapping[str, Any]) -> dict[str, Any]:
+    """The tree with `true` and `false`, 1 and 0 to Python, as words where a number belongs."""
+    return {section: _worded(section, settings) for section, settings in tree.items()}
+
+
+def _worded(section: str, settings: Any) -> Any:
+    if section not in SECTIONS or not isinstance(settings, Mapping):
+        return settings
+    given = cast("Mapping[str, Any]", settings)
+    kind = given.get("kind")
+    fields = section_model(section, kind if isinstance(kind, str) else None).model_fields
+    return {
+        name: str(value).lower()
+        if isinstance(value, bool) and name in fields and is_number(fields[name].annotation)
+        else value
+        for name, value in given.items()
+    }
 
 
 def parse_json(text: str, *, over: Mapping[str, Any] | None = None) -> RunConfig:
@@ -85,7 +111,7 @@ def _value(text: str) -> Any:
     for candidate in (text, f"[{text}]" if "," in text else text):
         try:
             return json.loads(candidate)
-        except json.JSONDecodeError:
+        except (ValueError, RecursionError):  # too long a number, or too deep, among them
             continue
     return text
 
@@ -117,8 +143,9 @@ def _fresh(section: str, kind: object, tree: Mapping[str, Any]) -> dict[str, Any
         raise InvalidConfig(
             [Problem(f"{section}.kind", unknown_setting_sentence(section, None, ["kind"]))]
         )
-    if kind not in kinds(section):
-        raise InvalidConfig([Problem(f"{section}.kind", unknown_kind(section, str(kind)))])
+    if not isinstance(kind, str) or kind not in kinds(section):
+        given = "none" if kind is None else str(kind)
+        raise InvalidConfig([Problem(f"{section}.kind", unknown_kind(section, given))])
     if tree[section].get("kind") == kind:
         return tree[section]
     return {"kind": kind}

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import ValidationError
 
@@ -56,14 +56,15 @@ def _problem(item: Any) -> Problem:  # pydantic's ErrorDetails
             return Problem(setting, unknown_kind(section, str(given)))
         case "literal_error":
             choices = describe(*_field(section, kind, names[0])).choices
-            hint = nearest(str(given), choices)
+            hint = nearest(str(given), choices) if given is not None else nearest("", choices)
             listed = "" if hint.startswith("known") else f" (known: {', '.join(choices)})"
             return Problem(setting, f"{setting} cannot be {_shown(given)}; {hint}{listed}")
         case "missing" | "too_short" | "too_long" | "tuple_type" if names and (
             pair := _default(section, kind, names[0])
         ):
             form = ", ".join(map(str, pair))
-            rule = f"{section}.{names[0]} takes {len(pair)} values, as [{form}]"
+            how_many = len(pair) if _is_fixed(section, kind, names[0]) else "one or more"
+            rule = f"{section}.{names[0]} takes {how_many} values, as [{form}]"
             return Problem(setting, f"{rule}, got {_shown(given)}")
         case _:
             return Problem(setting, _out_of_range(item, section, kind, names, given))
@@ -87,6 +88,8 @@ def _out_of_range(
 
 
 def _shown(given: object) -> str:
+    if given is None or isinstance(given, bool):
+        return str(given).lower()
     text = repr(given) if not isinstance(given, float) else f"{given:g}"
     return text if len(text) <= 80 else text[:77] + "…"
 
@@ -105,6 +108,12 @@ def _default(section: str, kind: str | None, name: str) -> tuple[object, ...]:
     """The default of a setting that has several values; empty for others."""
     default = section_model(section, kind).model_fields[name].default
     return default if isinstance(default, tuple) else ()
+
+
+def _is_fixed(section: str, kind: str | None, name: str) -> bool:
+    """Whether the number of values is that of the default."""
+    annotation = section_model(section, kind).model_fields[name].annotation
+    return Ellipsis not in get_args(annotation)
 
 
 def _field(section: str, kind: str | None, name: str) -> tuple[str, str, Any]:

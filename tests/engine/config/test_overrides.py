@@ -77,6 +77,35 @@ def test_none_is_a_choice_where_a_setting_has_it() -> None:
     assert (told["model"]["norm"], told["optimizer"]["grokfast"]) == ("none", "none")
 
 
+def test_a_list_of_any_length_is_not_said_to_have_that_of_its_default() -> None:
+    with pytest.raises(InvalidConfig) as refused:
+        changed("model.kind=hybrid", "model.mixers=none")
+    sentence = "model.mixers takes one or more values, as [gated_deltanet, attention], got none"
+    assert str(refused.value) == sentence
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("model.kind", "none", "no model is called 'none'; "),
+        ("model.kind", "[]", "no model is called '[]'; known: gpt, "),
+        ("optimizer.schedule", "none", "optimizer.schedule cannot be none; known: constant, "),
+        ("training.steps", "true", "and be a whole number, got 'true'"),
+        ("training.split_seed", "true", "and be a whole number, got 'true'"),
+        ("optimizer.weight_decay", "false", "and be a number, got 'false'"),
+        pytest.param("training.steps", "9" * 5000, "be a whole number, got '999", id="long"),
+        pytest.param("training.steps", "[" * 3000, "be a whole number, got '[[[", id="deep"),
+    ],
+)
+def test_what_is_no_value_at_all_is_named_as_it_was_typed(
+    name: str, value: str, sentence: str
+) -> None:
+    with pytest.raises(InvalidConfig) as caught:
+        changed(f"{name}={value}")
+    assert sentence in str(caught.value)
+    assert len(str(caught.value)) < 400
+
+
 def test_json_and_back_is_the_same_configuration() -> None:
     config = changed("optimizer.kind=adam", "optimizer.eps=1e-7")
     assert parse(config.model_dump_json()) == config
@@ -103,7 +132,7 @@ def test_json_and_back_is_the_same_configuration() -> None:
         ),
         ("model.tied=maybe", "model.tied must be true or false, got 'maybe'"),
         ("model.tied=3", "model.tied must be true or false, got 3"),
-        ("model.tied=none", "model.tied must be true or false, got None"),
+        ("model.tied=none", "model.tied must be true or false, got none"),
         ("optimizer.betas=0.9,1.2", "optimizer.betas.1 must be at least 0 and below 1, got 1.2"),
         ("optimizer.betas=0.9", "optimizer.betas takes 2 values, as [0.9, 0.98], got 0.9"),
         ("optimizer.betas=[0.9]", "optimizer.betas takes 2 values, as [0.9, 0.98], got [0.9]"),
