@@ -2,6 +2,8 @@
 
 import argparse
 import sys
+from collections.abc import Sequence
+from itertools import count
 
 from engine.cli.doctor import in_words, report
 from engine.cli.output import print_json, print_rows
@@ -71,10 +73,11 @@ def control(arguments: argparse.Namespace) -> int:
     getattr(lab, arguments.verb)(arguments.run)
     rows = [] if arguments.verb == "delete" else lab.runs([arguments.run])
     state = rows[0]["state"] if rows else "deleted"
+    reason = rows[0]["state_reason"] if rows else ""
     if arguments.json:
         print_json({"run_id": arguments.run, "state": state})
     else:
-        print(f"run {arguments.run}: {state}")
+        print(f"run {arguments.run}: {state}" + (f" ({reason})" if reason else ""))
     return 0
 
 
@@ -86,7 +89,9 @@ def fork(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json({key: row[key] for key in ("run_id", "state", "parent_run", "parent_step")})
     else:
-        print(f"run {child} goes on from run {arguments.run} at step {row['parent_step']:,}")
+        step = row["parent_step"]
+        moved = "" if step == arguments.at else f", the last checkpoint before {arguments.at:,}"
+        print(f"run {child} goes on from run {arguments.run} at step {step:,}{moved}")
     return 0
 
 
@@ -103,8 +108,9 @@ def extend(arguments: argparse.Namespace) -> int:
 def sql(arguments: argparse.Namespace) -> int:
     """One SELECT statement."""
     table = connect().select(arguments.query, limit=arguments.limit)
-    rows = table.to_pylist()
-    print_json(rows) if arguments.json else print_rows(rows, table.column_names)
+    names = _told_apart(table.column_names)
+    rows = table.rename_columns(names).to_pylist()
+    print_json(rows) if arguments.json else print_rows(rows, names)
     if (table.schema.metadata or {}).get(b"truncated") == b"true":
         print(
             f"cut after {len(rows):,} rows; a larger --limit gives more, "
@@ -112,6 +118,17 @@ def sql(arguments: argparse.Namespace) -> int:
             file=sys.stderr,
         )
     return 0
+
+
+def _told_apart(names: Sequence[str]) -> list[str]:
+    """Columns of equal name with numbers: `value`, `value_2`, as rows are told by name."""
+    told: list[str] = []
+    for name in names:
+        free = (f"{name}_{i}" for i in count(2))
+        told.append(
+            name if name not in told else next(x for x in free if x not in (*names, *told))
+        )
+    return told
 
 
 def serve_home(arguments: argparse.Namespace) -> int:

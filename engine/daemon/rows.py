@@ -19,7 +19,7 @@ def find(store: Store, run_id: int) -> Row:
     """
     rows = store.runs([run_id])
     if not rows:
-        raise RunNotFound(f"no run has the number {run_id}")
+        raise RunNotFound(f"there is no run {run_id}; it may have been deleted")
     return rows[0]
 
 

@@ -114,7 +114,7 @@ WHERE child.run_id = ? AND (child.config -> 'task') = (parent.config -> 'task')
     AND coalesce(CAST(child.config ->> '$.training.label_noise' AS DOUBLE), 0)
     = coalesce(CAST(parent.config ->> '$.training.label_noise' AS DOUBLE), 0)
 """
-"""The parent whose examples a fork goes on with: those follow task, seed of the split and noise."""
+"""The parent whose examples a fork goes on with: task, seed of the split and noise make them."""
 
 
 _BEGIN = "SELECT min(step) FROM metrics WHERE run_id = ? AND metric = 'accuracy'"

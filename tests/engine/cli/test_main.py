@@ -74,11 +74,17 @@ def test_the_runs_are_listed_shown_queried_and_exported(
     assert out[3].split()[1:3] == ["memorised", "train"]
     (count,) = printed(capsys, "sql", "SELECT count(DISTINCT run_id) AS n FROM metrics")
     assert count == {"n": 2}
+    twice = "SELECT 1 AS a, 2 AS a_2, 3 AS a, 4 AS a"
+    assert printed(capsys, "sql", twice) == [{"a": 1, "a_2": 2, "a_3": 3, "a_4": 4}]
     for suffix in ("parquet", "csv", "json"):
         file = tmp_path / f"curves.{suffix}"
         assert printed(capsys, "export", "1", "2", "--to", str(file))["bytes"] > 1000
     fork = printed(capsys, "fork", "1", "--at", "100", "--set", "optimizer.weight_decay=0")
     assert fork["parent_run"] == 1
+    main(["fork", "1", "--at", "149"])
+    told = capsys.readouterr().out
+    step = printed(capsys, "show", "4")["parent_step"]
+    assert told == f"run 4 goes on from run 1 at step {step}, the last checkpoint before 149\n"
 
 
 def test_a_network_is_exported_and_transformers_finds_the_answers_that_were_measured(
