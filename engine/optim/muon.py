@@ -37,7 +37,8 @@ def muon_update(rows: Rows) -> None:
 
     A matrix is what `engine.optim.parts.is_matrix` says; a projection that packs queries, keys
     and values is one matrix, as it is stored. `mean` is the momentum of a matrix and the first
-    moment of everything else. Source: Jordan et al. 2024, as torch.optim.Muon defines it.
+    moment of everything else. Source: Jordan et al. 2024, as torch.optim.Muon defines it for
+    weights that are stored (out, in).
     """
     columns, gradient, step = rows.columns, rows.gradient, rows.scratch
     mean, square = rows.slots["muon_mean"], rows.slots["muon_square"]
@@ -65,7 +66,8 @@ def _step_matrices(rows: Rows) -> None:
         stack = torch.stack([directions[name] for name in names], 1)
         m, n = stack.shape[-2:]
         moved = orthogonalised(stack, n_steps=settings.newton_schulz_steps)
-        own, matched = max(1.0, m / n) ** 0.5, 0.2 * max(m, n) ** 0.5
-        scale = torch.where(as_adamw, rate * matched, rate * own)
+        matched = 0.2 * max(m, n) ** 0.5
         for name, step in zip(names, moved.unbind(1), strict=True):
+            n_out, n_in = (n, m) if name in rows.parts.input_first else (m, n)
+            scale = torch.where(as_adamw, rate * matched, rate * max(1.0, n_out / n_in) ** 0.5)
             torch.mul(step, scale, out=steps[name])

@@ -29,6 +29,8 @@ class Parts:
     """Names of the matrices; those of equal shape stand together."""
     is_matrix: Bool[Tensor, "1 P"]
     """Which numbers of a row belong to matrices."""
+    input_first: frozenset[str] = frozenset()
+    """Names of the matrices that are stored (in, out), and not (out, in)."""
 
 
 def is_matrix(name: str, shape: tuple[int, ...], *, tables: Collection[str]) -> bool:

@@ -156,8 +156,8 @@ class MuonSettings(WrapperSettings):
     newton_schulz_steps: Annotated[int, Field(ge=1, le=20)] = 5
     """Iterations that orthogonalise the momentum; 1 groks faster and then often collapses."""
     scale: Literal["match_rms_adamw", "original"] = "match_rms_adamw"
-    """Length of a step: 0.2 √max(rows, columns), which suits AdamW's rates, or √max(1, rows /
-    columns), which wants about 30 times larger ones (0.03 with decay 0.1 was published)."""
+    """Length of a step: 0.2 √max(out, in), which suits AdamW's rates, or √max(1, out / in),
+    which wants about 30 times larger ones (0.03 with decay 0.1 was published)."""
     rest_rate: Annotated[float, Field(ge=0.0, le=1.0)] = 1e-3
     """Peak learning rate of what AdamW trains; 0 freezes it."""
     rest_decay: Annotated[float, Field(ge=0.0, le=100.0)] = 1.0

@@ -29,13 +29,21 @@ class Layout:
     shapes: tuple[tuple[int, ...], ...]
     tables: frozenset[str] = frozenset()
     """Which parameters have one row for each token, class, position or memory."""
+    input_first: frozenset[str] = frozenset()
+    """Which matrices are stored (in, out), and not (out, in) as `nn.Linear` stores them."""
 
     @classmethod
     def of(cls, network: Network) -> "Layout":
         """The layout of a network's parameters, in their own order."""
         named = dict(network.named_parameters())
         tables = (name for table in network.tables for name in fnmatch.filter(named, table))
-        return cls(tuple(named), tuple(tuple(p.shape) for p in named.values()), frozenset(tables))
+        input_first = {
+            f"{at}.{name}"
+            for at, module in network.named_modules()
+            for name in getattr(module, "input_first", ())
+        }
+        shapes = tuple(tuple(parameter.shape) for parameter in named.values())
+        return cls(tuple(named), shapes, frozenset(tables), frozenset(input_first & named.keys()))
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -88,4 +96,5 @@ class Layout:
         chosen = partial(is_matrix, tables=self.tables)
         shapes = zip(self.names, self.shapes, strict=True)
         matrices = {name: shape for name, shape in shapes if chosen(name, shape)}
-        return Parts(self.views, by_shape(matrices), self.mask(chosen).to(device))
+        mask = self.mask(chosen).to(device)
+        return Parts(self.views, by_shape(matrices), mask, self.input_first)

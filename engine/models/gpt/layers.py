@@ -29,6 +29,9 @@ class Norm(nn.LayerNorm):
 class Projection(nn.Module):
     """x W + b with W stored (in, out), as GPT-2's Conv1D stores it."""
 
+    input_first = ("weight",)
+    """Parameters whose rows and columns are turned round against those of `nn.Linear`."""
+
     def __init__(self, n_in: int, n_out: int, *, bias: bool) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.empty(n_in, n_out))

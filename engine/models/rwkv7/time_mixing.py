@@ -27,6 +27,9 @@ def _unchanged(x: Tensor) -> Tensor:
 class TimeMixing(nn.Module):
     """Decay, removal and learning of a state by head; a gate on what is read from it."""
 
+    input_first = ("w1", "w2", "a1", "a2", "g1", "g2", "v1", "v2")
+    """Parameters whose rows and columns are turned round against those of `nn.Linear`."""
+
     def __init__(self, settings: RWKV7Settings, *, first: bool) -> None:
         super().__init__()
         C, H, R = settings.d_model, settings.n_heads, settings.d_low_rank

@@ -16,8 +16,9 @@ LAYOUT = Layout(
     ("wte.weight", "h.0.fc.weight", "h.0.fc.bias", "h.0.proj.weight", "h.1.fc.weight", "gain"),
     ((7, 6), (6, 9), (9,), (9, 6), (6, 9), (1,)),
     frozenset({"wte.weight"}),
+    frozenset({"h.1.fc.weight"}),
 )
-"""A table, three matrices of two shapes, a vector and a single number."""
+"""A table, three matrices of two shapes, one of them stored (in, out), a vector and a number."""
 
 Parameters = dict[str, torch.nn.Parameter]
 

@@ -1,7 +1,5 @@
 """Muon against torch.optim.Muon and a plain twin: matrices by Newton-Schulz, the rest by AdamW."""
 
-from collections.abc import Callable
-
 import pytest
 import torch
 from torch import Tensor
@@ -35,11 +33,35 @@ SETTINGS = [
 ]
 
 
-def of_torch(settings: MuonSettings) -> Callable[[Parameters], list[torch.optim.Optimizer]]:
-    def build(parameters: Parameters) -> list[torch.optim.Optimizer]:
+def as_linear(parameters: Parameters) -> list[torch.nn.Parameter]:
+    """The matrices as `nn.Linear` stores them, (out, in), in the memory of the parameters."""
+    return [
+        torch.nn.Parameter(parameters[name].data.T)
+        if name in LAYOUT.input_first
+        else parameters[name]
+        for name in MATRICES
+    ]
+
+
+class Reference:
+    """Muon of torch for the matrices, its AdamW for the rest."""
+
+    def __init__(self, settings: MuonSettings) -> None:
+        self.settings = settings
+        self.linear: list[torch.nn.Parameter] = []
+
+    def hand_over(self, parameters: Parameters) -> None:
+        """Give the matrices that are seen turned round their gradients."""
+        for name, matrix in zip(MATRICES, self.linear, strict=True):
+            gradient = parameters[name].grad
+            assert gradient is not None
+            matrix.grad = gradient.T if name in LAYOUT.input_first else gradient
+
+    def build(self, parameters: Parameters) -> list[torch.optim.Optimizer]:
+        settings, self.linear = self.settings, as_linear(parameters)
         return [
             torch.optim.Muon(
-                [parameters[name] for name in MATRICES],
+                self.linear,
                 lr=settings.learning_rate,
                 weight_decay=settings.weight_decay,
                 momentum=settings.momentum,
@@ -56,8 +78,6 @@ def of_torch(settings: MuonSettings) -> Callable[[Parameters], list[torch.optim.
             ),
         ]
 
-    return build
-
 
 def twin(matrix: Tensor, n_steps: int) -> Tensor:
     """Newton-Schulz of one matrix through its singular values, in float64."""
@@ -71,7 +91,10 @@ def twin(matrix: Tensor, n_steps: int) -> Tensor:
 def test_everything_but_matrices_follows_torchs_adamw_and_matrices_its_muon() -> None:
     found = torch.stack(ours(SETTINGS, STEPS))
     for run, settings in enumerate(SETTINGS):
-        expected = torch.stack(reference(of_torch(settings), run, len(SETTINGS), STEPS))
+        torchs = Reference(settings)
+        expected = torch.stack(
+            reference(torchs.build, run, len(SETTINGS), STEPS, before=torchs.hand_over)
+        )
         views = zip(
             LAYOUT.views(found[:, run]).items(), LAYOUT.views(expected).values(), strict=True
         )

@@ -216,3 +216,11 @@ def test_with_one_hidden_layer_a_perceptron_is_two_tables() -> None:
     parts = Layout.of(network(settings)).parts(CPU)
     assert not parts.matrices
     assert not parts.is_matrix.any()
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_a_weight_is_input_first_where_its_network_multiplies_it_from_the_right(name: str) -> None:
+    layout = Layout.of(network(SETTINGS[name]))
+    at_the_right = r"c_(attn|fc|proj|q)\.weight|mlp\.query\.weight|\.[wagv][12]$"
+    assert layout.input_first == {name for name in layout.names if re.search(at_the_right, name)}
+    assert layout.parts(CPU).input_first == layout.input_first
