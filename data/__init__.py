@@ -1,4 +1,4 @@
-"""What is learned: every task of the lab, its token sequences and its splits (numpy only)."""
+"""What is learned: every task of the lab, its token sequences and its splits, by numpy."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Protocol

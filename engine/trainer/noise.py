@@ -10,7 +10,10 @@ from torch import Tensor
 from data import IGNORED, Split, TaskData
 
 _GRADIENT_STREAM, _LABEL_STREAM, _DROPOUT_STREAM = 2, 3, 4
-"""Keep noise independent of the split and of the order drawn from an equal seed."""
+"""Tell kinds of noise from each other and from the order of examples, drawn from an equal seed.
+
+Some tasks draw other things of the bits of the labels' noise.
+"""
 
 
 def noise_of_step(n: int, *, seed: int, step: int, device: torch.device) -> Float[Tensor, " n"]:

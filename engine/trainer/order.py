@@ -6,7 +6,11 @@ from jaxtyping import Int64
 from torch import Tensor
 
 _ORDER_STREAM = 1
-"""Keeps the order of examples independent of the split drawn from an equal seed."""
+"""Tells the order of examples from other things drawn from an equal seed.
+
+In epoch 0 its bits are those of `default_rng([seed, 1])`, of which some tasks draw what they are
+about: other things, or other numbers of things.
+"""
 
 
 def permutation(n: int, *, order_seed: int, epoch: int) -> Int64[Tensor, " n"]:

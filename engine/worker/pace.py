@@ -9,9 +9,9 @@ MOST_STEPS = 10_000
 
 
 class Pace:
-    """Steps and seconds of training alone: start-up, compilation and waiting are left out.
+    """Steps and seconds of training; rates leave out the first block and what waited for the disk.
 
-    The first block holds start-up and compilation. Times are monotonic seconds; `waited` says how
+    The first block holds compilation. Times are monotonic seconds; `waited` says how
     many of them went by waiting for the disk.
     """
 
@@ -64,7 +64,7 @@ class Pace:
 
     @property
     def train_seconds(self) -> float:
-        """Seconds since training began, waiting left out."""
+        """Seconds since training began, compilation among them, waiting for the disk left out."""
         return self._now() - self._began
 
     def _now(self) -> float:
