@@ -86,11 +86,14 @@ def settings() -> dict[str, Any]:
 
 
 def put_settings(changes: Mapping[str, Any], **others: object) -> None:
-    """Write changed settings and what else the launch page shows into the address."""
-    wanted = {name: text_of(value) for name, value in changes.items()}
-    for name in [name for name in st.query_params if "." in name and name not in wanted]:
+    """Write changed settings and what else the launch page shows into the address, only these.
+
+    The browser's way back brings parts along that belong to the page it comes from.
+    """
+    wanted = {name: text_of(value) for name, value in changes.items()} | others
+    for name in [name for name in st.query_params if name not in wanted]:
         del st.query_params[name]
-    put(**wanted, **others)
+    put(**wanted)
 
 
 def text_of(value: object) -> str:

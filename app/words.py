@@ -43,10 +43,10 @@ def count(number: float | None) -> str:
 
 
 def figure(number: float | None, digits: int = 3) -> str:
-    """A measured number with three significant digits."""
+    """A measured number with three significant digits, or as many as it has before the point."""
     if number is None:
         return "–"
-    if number != 0 and abs(number) < 1e-3:
+    if number != 0 and not 1e-3 <= abs(number) < 1e6:
         return f"{number:.2e}"
     if abs(number) >= 1000:
         return f"{number:,.0f}"
@@ -59,12 +59,14 @@ def pace(rate: float) -> str:
 
 
 def percent(share: float | None) -> str:
-    """0.9987 as `99.9 %`, never rounded up to 100 %; 0.0005 as `0.05 %`."""
+    """0.99784 as `99.78 %`; only what is all or nothing becomes `100 %` or `0 %`."""
     if share is None:
         return "–"
-    if 0 < share < 0.01:
+    if share <= 0 or share >= 1:
+        return "100 %" if share >= 1 else "0 %"
+    if share < 1e-4:
         return f"{100 * share:.2g} %"
-    return "100 %" if share >= 1 else f"{int(share * 1000) / 10:.1f} %"
+    return f"{min(100 * share, 99.99):.2f} %"
 
 
 def duration(seconds: float | None) -> str:
@@ -81,6 +83,11 @@ def duration(seconds: float | None) -> str:
         return f"{minutes} min {rest} s" if rest else f"{minutes} min"
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+
+
+def about(seconds: float) -> str:
+    """A duration that is a guess: `about 8 s`, but `under 1 s`."""
+    return duration(seconds) if seconds < 1 else f"about {duration(seconds)}"
 
 
 def size(n_bytes: float | None) -> str:

@@ -2,7 +2,18 @@
 
 import sys
 
-from engine.cli.main import main
+INTERRUPTED = 130
+"""As `engine.cli.main` says, which may not be there yet."""
+
+
+def _command_line() -> int:
+    try:
+        from engine.cli.main import main
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+        return INTERRUPTED
+    return main()
+
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(_command_line())

@@ -18,10 +18,22 @@ TABLES = ("curves", "markers", "plateau", "chance")
 BUCKETS_A_DECADE = 40
 """Seeds are summarised in log buckets this fine: 6 % of the step."""
 _LEGEND_COLUMNS = 3
+"""Columns of runs in the legend at most; a narrow figure has fewer."""
+_LEGEND_ROW = 18
+_LABEL_LIMIT = 200
+"""Pixels of a run's name beyond which more columns are worth more than the rest of it."""
+_LETTER = 6.6
+_SYMBOL = 40
+"""Pixels that a legend's entry takes beside its name."""
 _DASH_LENGTH = 32
 """Pixels of a dash's sample in the legend: the longest pattern, and some of its repetition."""
 _LABEL_HEIGHT = 13
 """Pixels of one row of marker labels above the plot."""
+_SHORT_NUMBER = (
+    "datum.value && (abs(datum.value) < 0.01 || abs(datum.value) >= 1e4)"
+    " ? format(datum.value, '~e') : format(datum.value, '~g')"
+)
+"""A label of an axis that leaves its title room: 20, 0.5, 1e+5, 3e-4."""
 _BESIDE = 56
 """Pixels by which a marker's label may stick out on either side of the plot."""
 
@@ -61,29 +73,60 @@ def curves_spec(figure: Figure, *, width: int = 760) -> dict[str, Any]:
                 for layer in panel["layer"]
                 if "name" in layer
             ],
-        }
+        },
+        *_legend_params(figure),
     ]
     spec["datasets"] = {name: [] for name in TABLES}
     return spec
 
 
 def margins(figure: Figure) -> dict[str, int]:
-    """Pixels around the plots: a live figure is laid out once and must not move as rows arrive."""
-    top = 4 - _legend_place(figure)["legendY"]
+    """Pixels around the plots: a live figure is laid out once and must not move as rows arrive.
+
+    They hold for legends of one row; the signals `more_above` and `more_below` are the pixels that
+    further rows take at the present width.
+    """
+    top = 4 + _legend_room(figure)
     return {"left": 64, "right": 108, "top": top, "bottom": 84 if figure.mode == "runs" else 42}
+
+
+def _legend_room(figure: Figure) -> int:
+    # one row of labels more, for notes
+    labels = 1 + label_rows(figure.splits)
+    return _LEGEND_ROW + (6 if figure.mode == "runs" else 7 + _LABEL_HEIGHT * labels)
+
+
+def _legend_params(figure: Figure) -> list[dict[str, str]]:
+    names = [label for _, label in figure.runs] if figure.mode == "runs" else figure.splits
+    longest = max(map(len, names), default=0) * _LETTER
+    entry = min(longest, _LABEL_LIMIT) + _SYMBOL
+    most = min(_LEGEND_COLUMNS if figure.mode == "runs" else len(names), len(names))
+    params = _columns("above", entry, most=most, of=len(names), row=_LEGEND_ROW)
+    if figure.mode != "runs":
+        return [*params, {"name": "more_below", "expr": "0"}]
+    n = len(figure.splits)
+    entry = max(map(len, figure.splits), default=0) * _LETTER + _DASH_LENGTH + 20
+    return params + _columns("below", entry, most=n, of=n, row=_DASH_LENGTH)
+
+
+def _columns(place: str, entry: float, *, most: int, of: int, row: int) -> list[dict[str, str]]:
+    fit = f"clamp(floor(width / {entry:.0f}), 1, {max(most, 1)})"
+    more = f"{row} * (ceil({of} / columns_{place}) - 1)"
+    return [
+        {"name": f"columns_{place}", "expr": fit},
+        {"name": f"more_{place}", "expr": more},
+    ]
 
 
 def _legend_place(figure: Figure) -> dict[str, Any]:
     # a fixed place: Vega would move the legend each time a label appears
-    rows = -(-len(figure.runs) // _LEGEND_COLUMNS) if figure.mode == "runs" else 1
-    # and one row more, for notes
-    labels = 1 + label_rows(figure.splits)
-    room = 6 if figure.mode == "runs" else 7 + _LABEL_HEIGHT * labels
     return {
         "orient": "none",
         "direction": "horizontal",
+        "columns": {"expr": "columns_above"},
         "legendX": 0,
-        "legendY": -(room + 18 * rows),
+        "legendY": {"expr": f"-{_legend_room(figure)} - more_above"},
+        "labelLimit": {"expr": f"max({_LABEL_LIMIT}, width / columns_above - {_SYMBOL})"},
     }
 
 
@@ -100,8 +143,11 @@ def _panel(figure: Figure, metric: str, *, height: int, width: int) -> Any:
         layers += _seed_layers(figure, metric)
     else:
         layers.append(_lines(figure, metric, thin=False))
+    layers.append(_lone_points(figure, metric))
     if metric == "accuracy":
         layers += _chance_layers()
+    if metric == "loss":
+        layers.append(_zero_label())
     layers += _marker_layers(labelled=metric == "accuracy")
     return alt.layer(*layers).properties(height=height, width=width)
 
@@ -134,12 +180,12 @@ def _y(metric: str, field: str = "value") -> alt.Y:
     elif metric == "loss":
         scale = alt.Scale(type="log", nice=False, padding=6)
         # Vega leaves labels of a logarithmic axis empty where they would be too many
-        number = "datum.value < 0.01 ? format(datum.value, '.0e') : format(datum.value, '~g')"
-        power = f"datum.label === '' ? '' : {number}"
-        axis = alt.Axis(title="loss (nats)", labelExpr=power, tickCount=6, gridOpacity=_faint())
+        number = f"datum.label === '' ? '' : {_SHORT_NUMBER}"
+        axis = alt.Axis(title="loss (nats)", labelExpr=number, tickCount=6, gridOpacity=_faint())
     else:
         scale = alt.Scale(zero=False, padding=6)
-        axis = alt.Axis(title=metric.replace("_", " "), format="~g", tickCount=4)
+        title = metric.replace("_", " ")
+        axis = alt.Axis(title=title, labelExpr=_SHORT_NUMBER, tickCount=4)
     return alt.Y(f"{field}:Q", scale=scale, axis=axis)
 
 
@@ -151,8 +197,6 @@ def _colour(figure: Figure, metric: str) -> Any:
         names = dict(figure.runs)
         legend = alt.Legend(
             title=None,
-            columns=_LEGEND_COLUMNS,
-            labelLimit=200,
             **_legend_place(figure),
             labelExpr=_label_expression(names),
         )
@@ -177,6 +221,8 @@ def _dash(figure: Figure) -> alt.StrokeDash:
     legend = alt.Legend(
         title=None,
         orient="bottom",
+        direction="horizontal",
+        columns=alt.ExprRef("columns_below"),
         symbolType="stroke",
         symbolSize=_DASH_LENGTH**2,
         symbolStrokeWidth=2,
@@ -192,11 +238,12 @@ def _lines(figure: Figure, metric: str, *, thin: bool) -> alt.Chart:
     mark: dict[str, Any] = {"strokeWidth": 1, "strokeOpacity": 0.3} if thin else {"strokeWidth": 2}
     chart = (
         _named("curves")
-        .mark_line(clip=True, strokeJoin="round", **mark)
+        .mark_line(clip=True, strokeJoin="round", invalid="show", **mark)
         .transform_filter(_shown(metric))
+        .transform_calculate(height=_height(metric, "value"))
         .encode(
             x=_x(figure, metric),
-            y=_y(metric),
+            y=_y(metric, "height"),
             color=_colour(figure, metric),
             detail=["run:N", "split:N"],
         )
@@ -207,9 +254,52 @@ def _lines(figure: Figure, metric: str, *, thin: bool) -> alt.Chart:
 
 
 def _shown(metric: str) -> str:
-    # zero has no place on a logarithmic axis; everything else is drawn as recorded
-    positive = " && datum.value > 0" if metric == "loss" else ""
-    return f"datum.metric === '{metric}'{positive}"
+    return f"datum.metric === '{metric}'"
+
+
+def _height(metric: str, field: str) -> str:
+    # zero has no place on a logarithmic axis: a mark whose invalid values are shown has it at the
+    # foot of the axis; everything else is drawn as recorded
+    value = f"datum.{field}"
+    return f"{value} > 0 ? {value} : null" if metric == "loss" else value
+
+
+def _lone_points(figure: Figure, metric: str) -> alt.Chart:
+    """A point for each line that has only one: a line mark would show nothing."""
+    by = "run" if figure.mode == "runs" else "split"
+    plain = metric in figure.measures and figure.mode != "runs"
+    # an expression, not a channel: the legend belongs to the lines
+    colour = "'#8A9099'" if plain else f"scale('color', datum.{by})"
+    return (
+        _named("curves")
+        .mark_point(
+            # not clipped: it may well stand on the edge
+            clip=False,
+            filled=True,
+            size=45,
+            invalid="show",
+            color={"expr": colour},
+            opacity={"expr": "inrange(datum.step, domain('x')) ? 1 : 0"},
+        )
+        .transform_filter(_shown(metric))
+        .transform_aggregate(
+            n="count()", step="max(step)", value="max(value)", groupby=["run", "split"]
+        )
+        .transform_filter("datum.n === 1")
+        .transform_calculate(height=_height(metric, "value"))
+        .encode(x=_x(figure, metric), y=_y(metric, "height"))
+    )
+
+
+def _zero_label() -> alt.Chart:
+    return (
+        _named("curves")
+        .transform_filter(f"{_shown('loss')} && datum.value === 0")
+        .transform_aggregate(n="count()")
+        .transform_filter("datum.n > 0")
+        .mark_text(align="left", baseline="bottom", dx=5, clip=False)
+        .encode(x=alt.value("width"), y=alt.value("height"), text=alt.value("loss 0"))
+    )
 
 
 def _seed_layers(figure: Figure, metric: str) -> list[alt.Chart]:
@@ -227,14 +317,17 @@ def _seed_layers(figure: Figure, metric: str) -> list[alt.Chart]:
             step="median(step)",
             groupby=["bucket", "split"],
         )
+        .transform_calculate(
+            **{end: _height(metric, end) for end in ("low", "middle", "high")},
+        )
     )
     x, colour = _x(figure, metric), _colour(figure, metric)
-    band = summary.mark_area(clip=True, fillOpacity=0.16).encode(
+    band = summary.mark_area(clip=True, invalid="show", fillOpacity=0.16).encode(
         x=x, y=_y(metric, "low"), y2="high:Q", color=colour
     )
-    line = summary.mark_line(clip=True, strokeWidth=2.5, strokeJoin="round").encode(
-        x=x, y=_y(metric, "middle"), color=colour
-    )
+    line = summary.mark_line(
+        clip=True, invalid="show", strokeWidth=2.5, strokeJoin="round"
+    ).encode(x=x, y=_y(metric, "middle"), color=colour)
     return [band, _lines(figure, metric, thin=True), line]
 
 
@@ -278,7 +371,13 @@ def _marker_layers(*, labelled: bool) -> list[alt.Chart]:
     colour = {"expr": "datum.colour"}
     layers = [
         _named("markers")
-        .mark_rule(strokeWidth=1.5, clip=True, color=colour, opacity={"expr": "datum.weight"})
+        .mark_rule(
+            strokeWidth=1.5,
+            clip=True,
+            color=colour,
+            opacity={"expr": "datum.weight"},
+            strokeDash={"expr": "datum.dash"},
+        )
         .encode(x="step:Q")
     ]
     if labelled:

@@ -13,6 +13,8 @@ Mode = Literal["split", "seeds", "runs"]
 
 _STEPS = {"memorised": "memorised_step", "onset": "onset_step", "grokked": "grokked_step"}
 _OTHER_KINDS = ("collapsed", "diverged", "forked", "note")
+_BY_HAND = ("forked", "note")
+"""What a person did is dashed; what a run came to by itself is not."""
 _ROWS = {"memorised": 2, "onset": 1, "grokked": 0}
 """The row of labels above the plot, counted from the plot, where a task has one test split."""
 _KINDS = (*_STEPS, "recalled")
@@ -21,7 +23,7 @@ _KINDS = (*_STEPS, "recalled")
 def annotations(runs: Sequence[Run], events: Sequence[Row], mode: Mode) -> dict[str, list[Row]]:
     """The three small tables that lie over the curves: `markers`, `plateau`, `chance`."""
     return {
-        "markers": markers(runs, mode) + other_events(events, mode, row=label_rows(_splits(runs))),
+        "markers": markers(runs, mode) + other_events(events, runs, mode),
         "plateau": plateau(runs, mode),
         "chance": chance(runs),
     }
@@ -130,26 +132,29 @@ def _marker(kind: str, step: int, *, run: str, label: str, weight: float, row: i
         "weight": weight,
         "row": row,
         "colour": MARKER_COLOURS.get(kind, "#8A9099"),
+        "dash": [5, 3] if kind in _BY_HAND else [],
     }
 
 
-def other_events(events: Sequence[Row], mode: Mode, *, row: int) -> list[Row]:
-    """Rules for notes, forks, collapses and divergence."""
+def other_events(events: Sequence[Row], runs: Sequence[Run], mode: Mode) -> list[Row]:
+    """Rules for notes, forks, collapses and divergence; among seeds each kind is named once."""
+    told = [e for e in events if e["kind"] in _OTHER_KINDS and e.get("step") is not None]
+    row = label_rows(_splits(runs))
     rows: list[Row] = []
-    for event in events:
-        if event["kind"] in _OTHER_KINDS and event.get("step") is not None:
-            label = event["kind"] if mode == "split" else ""
-            rows.append(
-                _marker(
-                    event["kind"],
-                    event["step"],
-                    run=str(event["run_id"]),
-                    label=label,
-                    weight=0.6,
-                    row=row,
-                )
-            )
+    named: set[str] = set()
+    for event in sorted(told, key=lambda event: event["step"]):
+        kind = event["kind"]
+        label = kind if mode == "split" else ""
+        if mode == "seeds" and kind not in named:
+            label = f"{kind} ({len(_whose(told, kind))} of {len(runs)})"
+            named.add(kind)
+        whose = str(event["run_id"])
+        rows.append(_marker(kind, event["step"], run=whose, label=label, weight=0.6, row=row))
     return rows
+
+
+def _whose(events: Sequence[Row], kind: str) -> set[int]:
+    return {event["run_id"] for event in events if event["kind"] == kind}
 
 
 def plateau(runs: Sequence[Run], mode: Mode) -> list[Row]:

@@ -1,7 +1,7 @@
 """What the launch form holds: a preset, the settings changed from it, and what is wrong."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -65,15 +65,17 @@ class Draft:
         except InvalidConfig as error:
             return None, {problem.setting: problem.sentence for problem in error.problems}
 
-    def command(self, seeds: int, name: str) -> str:
+    def command(self, seeds: int, name: str, *, tags: Sequence[str] = (), notes: str = "") -> str:
         """The same launch on the command line."""
         words = ["python", "-m", "engine", "run", self.preset]
         for dotted, value in self.changes.items():
             words += ["--set", f"{dotted}={text_of(value)}"]
         if seeds > 1:
             words += ["--seeds", str(seeds)]
-        if name:
-            words += ["--name", name]
+        written = [("--name", name), *(("--tag", tag) for tag in tags), ("--notes", notes)]
+        for flag, text in written:
+            # what begins with a dash would be read as a flag
+            words += [f"{flag}={text}"] if text.startswith("-") else [flag, text] if text else []
         return shlex.join(words)
 
 

@@ -6,6 +6,7 @@ from typing import Any, get_args, get_origin
 
 import streamlit as st
 
+from app import session
 from engine import Setting
 
 BASIC = {
@@ -115,6 +116,9 @@ def _switch(setting: Setting, value: Any, key: str) -> Any:
 def _whole(setting: Setting, value: Any, key: str) -> Any:
     if not isinstance(value, int):
         return _text(setting, value, key)
+    # a field that is cleared goes back to `value`: to what it held, not to what was drawn before
+    held = session.widget(key)
+    value = held if isinstance(held, int) else value
     return st.number_input(label(setting), value=value, step=1, key=key, help=hint(setting))
 
 
@@ -122,9 +126,9 @@ def _share(setting: Setting, value: Any, key: str) -> Any:
     low, high = float(setting.range.low or 0), float(setting.range.high or 1)
     if not isinstance(value, int | float) or not low <= value <= high:
         return _text(setting, value, key)
-    return round(
-        st.slider(label(setting), low, high, float(value), 0.01, key=key, help=hint(setting)), 6
-    )
+    held = st.slider(label(setting), low, high, float(value), 0.01, key=key, help=hint(setting))
+    # the browser adds up hundredths
+    return value if held == value else round(held, 6)
 
 
 def _text(setting: Setting, value: Any, key: str) -> Any:
@@ -132,24 +136,34 @@ def _text(setting: Setting, value: Any, key: str) -> Any:
     typed = st.text_input(
         label(setting), value=shown(value), key=key, help=hint(setting), placeholder=empty
     )
-    return meant(typed or "", optional=NoneType in _kinds(setting.annotation))
+    if typed == shown(value):
+        return value
+    kinds = _kinds(setting.annotation)
+    if not (typed or "").strip() and str not in kinds:
+        return None
+    return meant(typed or "", optional=NoneType in kinds, several=tuple in kinds)
 
 
 def shown(value: Any) -> str:
-    """A value as it stands in a text field."""
+    """A value as it stands in a text field: short, and nothing of it rounded away."""
     if value is None:
         return ""
     if isinstance(value, list | tuple):
         return ", ".join(shown(part) for part in value)
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float) and float(f"{value:g}") == value:
+        return f"{value:g}"
+    return str(value)
 
 
-def meant(typed: str, *, optional: bool = False) -> Any:
-    """What was typed, as a number, a list of numbers, None, or, failing that, the text itself."""
+def meant(typed: str, *, optional: bool = False, several: bool = False) -> Any:
+    """What was typed, as a number, None, or, failing that, the text itself.
+
+    Only a setting of several values is a list: elsewhere a comma is no decimal point.
+    """
     typed = typed.strip()
     if not typed and optional:
         return None
-    if "," in typed:
+    if several and "," in typed:
         return [meant(part) for part in typed.split(",")]
     for kind in (int, float):
         try:

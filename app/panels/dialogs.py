@@ -1,6 +1,7 @@
 """Dialogs that ask before harm is done, or for what a command needs to know."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import streamlit as st
 
@@ -18,6 +19,7 @@ _FOLLOWERS = {"composition": "transfer"}
 def open_one(verb: str) -> None:
     """Open the dialog of a command when the page is next drawn as far as `show`."""
     session.remember("dialog", verb)
+    session.forget("fork-offer")
 
 
 def show(runs: Sequence[Run]) -> None:
@@ -102,20 +104,69 @@ def _delete(runs: Sequence[Run]) -> None:
         _finish(act)
 
 
+@dataclass(frozen=True, slots=True)
+class _Offer:
+    """The steps that a fork may start from, as the open dialog shows them."""
+
+    run_id: int
+    steps: tuple[int, ...]
+    start: int
+    told: str = ""
+
+
+def _offered(run: Run) -> _Offer | None:
+    """What was offered when the dialog was opened: a run that trains has others by now."""
+    before: _Offer | None = session.recall("fork-offer", None)
+    return before if before and before.run_id == run["run_id"] else _offer(run)
+
+
+def _offer(run: Run, *, told: str = "") -> _Offer | None:
+    rows = session.lab().checkpoints(run["run_id"])
+    if not rows:
+        return None
+    # while it trains, the next checkpoint replaces the latest one unless that is to be kept
+    trains = run["state"] in ("running", "stopping")
+    lasting = [row for row in rows if row["kept"]] if trains else rows
+    starts = [int(row["step"]) for row in lasting or rows]
+    # at the end of the budget nothing is left to train
+    unspent = [step for step in starts if step < int(run.get("budget") or 0)] or starts
+    steps = tuple(sorted({int(row["step"]) for row in rows}))
+    offer = _Offer(run["run_id"], steps, max(unspent), told)
+    session.remember("fork-offer", offer)
+    return offer
+
+
+def _offer_anew(run: Run, step: int) -> None:
+    """Show the steps there are now, where the one that was chosen is gone."""
+    session.forget("fork-offer")
+    _offer(
+        run,
+        told=f"The run has replaced its checkpoint of step {count(step)} by a later one. "
+        "Nothing was forked yet: press Fork again to start from the step shown here.",
+    )
+    st.rerun()
+
+
 @st.dialog("Fork at a step", on_dismiss=_close)
 @guarded
 def _fork(runs: Sequence[Run]) -> None:
     run = runs[0]
-    steps = sorted({int(row["step"]) for row in session.lab().checkpoints(run["run_id"])})
-    if not steps:
+    offer = _offered(run)
+    if offer is None:
         st.info("There is no checkpoint to fork from yet. Pause writes one.")
         return
-    # at the end of the budget nothing is left to train
-    unspent = [step for step in steps if step < int(run.get("budget") or 0)] or steps
     st.caption(f"A new run goes on from a checkpoint of run {run['run_id']}, with other settings.")
     step = st.select_slider(
-        "from step", steps, value=unspent[-1], format_func=count, key="fork-step"
+        "from step",
+        offer.steps,
+        value=offer.start,
+        format_func=count,
+        key="fork-step",
+        help="While a run trains, its latest checkpoint is replaced by the next; those at "
+        "100, 178, 316, 562, 1,000, … steps stay.",
     )
+    if offer.told:
+        st.warning(offer.told, icon=":material/update:")
     teach = _FOLLOWERS.get(run["config"]["task"]["kind"])
     taught = teach and st.toggle(
         f"learn the task {teach} from here",
@@ -132,6 +183,9 @@ def _fork(runs: Sequence[Run]) -> None:
     with st.expander("Present settings", key="fork-present"):
         st.code("\n".join(lines_of(run)), language="toml")
     if _decided("Fork", key="fork-now"):
+        there = {row["step"] for row in session.lab().checkpoints(run["run_id"])}
+        if step not in there:
+            _offer_anew(run, int(step))
 
         def act() -> None:
             typed = parse_assignments(filter(str.strip, text.splitlines()))
@@ -168,5 +222,10 @@ def _note(runs: Sequence[Run]) -> None:
     last = next(run["last_step"] for run in runs if run["run_id"] == run_id)
     step = st.number_input("step", min_value=0, value=int(last), step=1, key="note-step")
     text = st.text_area("note", max_chars=4000, key="note-text")
-    if _decided("Pin", key="note-now", disabled=not text.strip()):
+    if not _decided("Pin", key="note-now"):
+        return
+    # a button that waits for a text would take the first click for the end of typing
+    if not text.strip():
+        st.error("A note needs a text: write it above, then pin it.", icon=":material/error:")
+    else:
         _finish(lambda: session.lab().add_note(run_id, int(step), text.strip()))

@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from app.words import count, figure, plain
+from app.words import count, percent, plain
 
 Row = dict[str, Any]
 SHOWN = 40
@@ -30,7 +30,7 @@ def listing(events: Sequence[Row], *, several: bool) -> None:
     """The latest events, newest first."""
     st.markdown("**Events**")
     if not events:
-        st.caption("Nothing has happened yet.")
+        st.caption("No event is recorded.")
         return
     newest = sorted(events, key=lambda event: (event["step"] or 0, str(event.get("at"))))[::-1]
     lines = [line(event, several=several) for event in newest[:SHOWN]]
@@ -63,7 +63,7 @@ def _detail(event: Row) -> str:
         event["kind"] in ("memorised", "recalled", "onset", "collapsed")
         and event.get("value") is not None
     ):
-        return f" at accuracy {figure(event['value'])}"
+        return f" at accuracy {percent(event['value'])}"
     text = payload.get("text") or payload.get("message") or ""
     at = event.get("at")
     when = f" ({at:%H:%M:%S} UTC)" if isinstance(at, datetime) else ""

@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from app.words import badge, count, duration, figure, pace, percent, plain, size
+from app.words import about, badge, count, duration, figure, pace, percent, plain, size
 from engine import is_held_out
 
 Run = Mapping[str, Any]
@@ -142,7 +142,7 @@ def _system_parts(runs: Sequence[Run]) -> list[str]:
         parts.append(f"trained for {duration(trained)}")
     left = [seconds for run in running if (seconds := seconds_left(run)) is not None]
     if left:
-        parts.append(f"about {duration(max(left))} left in the budget")
+        parts.append(f"{about(max(left))} left in the budget")
     return parts
 
 

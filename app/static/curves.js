@@ -168,7 +168,7 @@ class Chart {
     const patch = (vega) => ({
       ...vega,
       autosize: "none",
-      padding: this.figure.margins,
+      padding: { signal: this.padding() },
       height: height - spec.spacing,
     });
     const options = { renderer: "canvas", actions: false, hover: false, tooltip: false, logLevel: 1, patch };
@@ -189,7 +189,14 @@ class Chart {
     this.unpoint();
     this.range = range && range.length === 2 ? [Math.min(...range), Math.max(...range)] : null;
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.component.setStateValue("range", this.range), 250);
+    // a trigger: as a state, the null of a reset is no change where the zoom came from a link
+    this.timer = setTimeout(() => this.component.setTriggerValue("range", this.range), 250);
+  }
+
+  // The margins, and the room for further rows that the legends need where it is narrow.
+  padding() {
+    const { left, right, top, bottom } = this.figure.margins;
+    return `{left: ${left}, right: ${right}, top: ${top} + more_above, bottom: ${bottom} + more_below}`;
   }
 
   plotWidth() {
@@ -205,7 +212,7 @@ class Chart {
   point(event) {
     if (!this.view || event.buttons) return this.unpoint();
     const box = this.canvas.getBoundingClientRect();
-    const { left, top, bottom } = this.figure.margins;
+    const { left, top, bottom } = this.view.padding();
     const x = event.clientX - box.left - left;
     if (x < 0 || x > this.view.width()) return this.unpoint();
     const scale = this.view.scale("x");
@@ -349,4 +356,7 @@ function themeOf(host) {
   return (r + g + b) / 3 > 128 ? "dark" : "light";
 }
 
-const short = (value) => (value !== 0 && Math.abs(value) < 0.001 ? value.toExponential(2) : value.toPrecision(4));
+function short(value) {
+  if (value === 0) return "0";
+  return Math.abs(value) < 0.001 ? value.toExponential(2) : value.toPrecision(4);
+}

@@ -11,7 +11,7 @@ export default function update(component) {
   let panel = panels.get(host);
   if (!panel) panels.set(host, (panel = new Panel(host)));
   panel.receive(component);
-  return () => panels.delete(host);
+  return () => panel.leave();
 }
 
 function style(root) {
@@ -50,6 +50,8 @@ class Panel {
     this.component = component;
     const { header, numbers } = unpack(component.data);
     if (header.run !== this.run) {
+      clearTimeout(this.timer);
+      this.waiting = false;
       this.cache.clear();
       this.run = header.run;
       this.steps = [];
@@ -62,15 +64,23 @@ class Panel {
       this.cache.set(header.step, { shape: header.shape, numbers, names: header.names });
       if (this.cache.size > KEPT) this.cache.delete(this.cache.keys().next().value);
     }
-    if (!this.steps.length || (!header.shape && !this.cache.has(header.step))) return this.resync(header);
+    this.wanted = header.step;
+    if (!this.complete()) return this.resync();
     this.show();
   }
 
-  resync(header) {
-    const missed = `${header.run}/${header.step}/${header.at}`;
-    if (this.asked === missed) return;
-    this.asked = missed;
-    this.component.setTriggerValue("resync", missed);
+  complete() {
+    return this.steps.length > 0 && this.cache.has(this.wanted);
+  }
+
+  // Asked again after a moment: the answer, too, may have been overtaken by the next tick.
+  resync() {
+    if (this.asked) return;
+    this.component.setTriggerValue("resync", `${this.run}/${this.wanted}`);
+    this.asked = setTimeout(() => {
+      this.asked = null;
+      if (!this.complete()) this.resync();
+    }, 1500);
   }
 
   // The snapshot that the scrubber stands on: the chosen step, or the newest one.
@@ -97,7 +107,8 @@ class Panel {
     this.waiting = true;
     this.show();
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.component.setStateValue("at", step), 120);
+    // a trigger: as a state, the null that follows the run is no change where `at` came from a link
+    this.timer = setTimeout(() => this.component.setTriggerValue("at", step), 120);
   }
 
   show() {
@@ -109,9 +120,10 @@ class Panel {
     this.follow.setAttribute("aria-pressed", String(this.at === null));
     const where = `snapshot ${index + 1} of ${this.steps.length}`;
     this.label.textContent = `step ${step.toLocaleString("en")} · ${where}`;
-    this.host.dataset.step = step;
     const snapshot = this.cache.get(step);
     if (snapshot && this.drawn !== snapshot) this.draw(snapshot);
+    if (snapshot) this.host.dataset.step = step;
+    this.maps.style.opacity = snapshot ? 1 : 0.35; // what is drawn is not yet what is named
   }
 
   draw(snapshot) {
@@ -143,6 +155,12 @@ class Panel {
     const weight = this.drawn.numbers[(head * rows + row) * columns + column];
     const [from, to] = [names[row] ?? row, names[column] ?? column];
     this.value.textContent = `position ${row} (${from}) reads position ${column} (${to}): ${weight.toFixed(4)}`;
+  }
+
+  leave() {
+    clearTimeout(this.timer);
+    clearTimeout(this.asked);
+    panels.delete(this.host);
   }
 }
 

@@ -61,7 +61,7 @@ def _pane(
         seeds = st.number_input(
             "number of seeds",
             min_value=1,
-            value=max(links.whole("seeds") or 1, 1),
+            value=max(session.widget("n-seeds") or links.whole("seeds") or 1, 1),
             key="n-seeds",
             help="Runs that differ in their seed alone: seed, seed + 1, … They train together.",
         )
@@ -111,7 +111,7 @@ def _pane(
             runs = session.lab().launch(config, name=called, seeds=seeds, tags=tags, notes=notes)
             st.switch_page(LIVE, query_params=links.of_runs(runs))
     queue.strip()
-    _elsewhere(draft, config, seeds=seeds, name=name)
+    _elsewhere(draft, config, command=draft.command(seeds, name, tags=tags, notes=notes.strip()))
     links.put_settings(
         draft.changes,
         preset=draft.preset,
@@ -148,16 +148,18 @@ def _tags_of(text: str) -> list[str]:
     return [tag.strip()[:60] for tag in text.split(",") if tag.strip()][:20]
 
 
-def _elsewhere(draft: Draft, config: RunConfig | None, *, seeds: int, name: str) -> None:
+def _elsewhere(draft: Draft, config: RunConfig | None, *, command: str) -> None:
     with st.expander("The same on the command line, as JSON, from JSON", key="elsewhere"):
         st.caption("Command line")
-        st.code(draft.command(seeds, name), language="bash", wrap_lines=True)
+        st.code(command, language="bash", wrap_lines=True)
         if config is not None:
             text = json.dumps(config.model_dump(mode="json"), indent=2)
             st.download_button(
                 "Save as JSON", text, "grokking-run.json", "application/json", on_click="ignore"
             )
-        st.caption("The address of this page holds all of it as well: copy it to share the form.")
+        st.caption(
+            "The address of this page holds all of it but the notes: copy it to share the form."
+        )
         pasted = st.text_area(
             "configuration as JSON",
             key="pasted",

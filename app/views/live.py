@@ -136,7 +136,9 @@ def _mode(runs: Sequence[Row]) -> Mode:
     if len(runs) == 1:
         return "split"
     alike = {json.dumps(_but_seed(run["config"]), sort_keys=True) for run in runs}
-    return "seeds" if len(alike) == 1 else "runs"
+    # an unchanged fork has the seed of its parent
+    seeds = {run["config"]["training"]["seed"] for run in runs}
+    return "seeds" if len(alike) == 1 and len(seeds) == len(runs) else "runs"
 
 
 def _but_seed(config: Row) -> Row:
@@ -181,7 +183,7 @@ def _note(mode: Mode, n_runs: int) -> str:
     if mode == "runs":
         return (
             "hue tells runs apart, dotted is train · upright lines: grey memorised, purple onset, "
-            "green grokked"
+            "green grokked, red collapsed or diverged, dashed a note or a fork"
         )
     return ""
 

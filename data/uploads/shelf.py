@@ -17,7 +17,7 @@ MOST_BYTES = 128 * 2**20
 """Largest upload that is kept."""
 
 _EXAMPLES = Path(__file__).parent / "examples"
-_ENVIRONMENT, _DEFAULT = "GROKKING_LAB_HOME", ".lab"
+_ENVIRONMENT, _DEFAULT = "GROKKING_LAB_HOME", Path(__file__).parents[2] / ".lab"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ def is_name(text: str) -> bool:
 
 
 def folder() -> Path:
-    """`uploads/` in `$GROKKING_LAB_HOME`, or in `.lab` of the current directory."""
+    """`uploads/` in `$GROKKING_LAB_HOME`, or in `.lab` of the checkout."""
     home = Path(os.environ.get(_ENVIRONMENT) or _DEFAULT)
     return home.expanduser().absolute() / "uploads"
 

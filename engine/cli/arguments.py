@@ -96,6 +96,15 @@ def _add_run(verbs: Any) -> None:
     _add_set(run)
     run.add_argument("--seeds", type=int, default=1, metavar="N", help="runs with seeds s, s+1, …")
     run.add_argument("--name", default="", help="a name for the runs")
+    run.add_argument(
+        "--tag",
+        action="append",
+        default=[],
+        dest="tags",
+        metavar="TAG",
+        help="a tag for the runs; may be repeated",
+    )
+    run.add_argument("--notes", default="", metavar="TEXT", help="notes on the runs")
     run.add_argument("--wait", action="store_true", help="wait for the end and print the results")
 
 

@@ -139,7 +139,7 @@ def serve_home(arguments: argparse.Namespace) -> int:
 
     home = Home.from_environment().create()
     remote = None
-    if arguments.listen:
+    if arguments.listen or arguments.certificate or arguments.key:
         given = {"certificate": arguments.certificate, "key": arguments.key}
         remote = asked_for(home, arguments.listen, **given)
     return serve(home, remote)

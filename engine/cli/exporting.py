@@ -1,15 +1,22 @@
 """What `export` does: all points of runs in a file, or one run's network in a folder."""
 
 import argparse
+import os
 from pathlib import Path
 
 from engine.cli.output import print_json
 from engine.client import connect
-from engine.errors import SettingsError
+from engine.client.remote import ADDRESS
+from engine.errors import NotPossible, SettingsError
 
 
 def export(arguments: argparse.Namespace) -> int:
-    """Points or, with `--format hf`, a network."""
+    """Points or, with `--format hf`, a network; the engine writes them, on its own machine."""
+    if os.environ.get(ADDRESS):
+        raise NotPossible(
+            f"export writes on the machine of the engine {os.environ[ADDRESS]};"
+            f" run it there, with {ADDRESS} unset"
+        )
     return _network(arguments) if arguments.format == "hf" else _points(arguments)
 
 

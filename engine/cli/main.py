@@ -1,10 +1,16 @@
-"""How a command line becomes an exit status: 0 done, 1 the run or engine failed, 2 unusable."""
+"""How a command line becomes an exit status: 0 done, 1 the run or engine failed, 2 unusable.
 
+`serve` ends with 3 where a daemon already serves the home, and any command with 130 on Ctrl-C.
+"""
+
+import argparse
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from engine.cli.arguments import parser
+from engine.cli.output import replace_unprintable
 from engine.errors import (
     LabError,
     NotPossible,
@@ -13,16 +19,22 @@ from engine.errors import (
     SettingsError,
     UploadRefused,
 )
+from engine.home import ENVIRONMENT, Home
 
-UNUSABLE = 2
 FAILED = 1
+UNUSABLE = 2
+INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; errors of the user's doing are one line on stderr."""
+    replace_unprintable()
+    parsed = argparse.Namespace()
     try:
-        parsed = parser().parse_args(arguments)
-        return parsed.function(parsed)
+        parser().parse_args(arguments, parsed)
+        status = parsed.function(parsed)
+        sys.stdout.flush()
+        return status
     except (SettingsError, RunNotFound, NotPossible, QueryRefused, UploadRefused) as error:
         print(error, file=sys.stderr)
         return UNUSABLE
@@ -30,9 +42,41 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:
-        print("interrupted; runs go on in the engine", file=sys.stderr)
-        return FAILED
+        waited = getattr(parsed, "wait", False)
+        print(f"interrupted{'; runs go on in the engine' if waited else ''}", file=sys.stderr)
+        return INTERRUPTED
     except BrokenPipeError:
-        # The reader of our output has gone (`… | head`); python must not complain at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()  # its reader has gone (`… | head`)
         return 0
+    except OSError as error:
+        sentence = _home_trouble(error) or _output_trouble()
+        if not sentence:
+            raise
+        print(sentence, file=sys.stderr)
+        return FAILED
+
+
+def _home_trouble(error: OSError) -> str:
+    """What is wrong with the lab's home, empty where the error is about something else."""
+    home, place = Home.from_environment().path, Path(str(error.filename))
+    if place != home and home not in place.parents and place not in home.parents:
+        return ""
+    return (
+        f"the lab's home {home} cannot be used: {error.strerror};"
+        f" set {ENVIRONMENT} to a folder of your own"
+    )
+
+
+def _output_trouble() -> str:
+    """Why stdout takes nothing, empty where it does."""
+    try:
+        print(flush=True)  # unbuffered, it keeps nothing that could be tried again
+    except OSError as error:
+        _drop_output()
+        return f"the output cannot be written: {error.strerror}"
+    return ""
+
+
+def _drop_output() -> None:
+    """What is left of it goes nowhere, so that python does not complain at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,8 +1,20 @@
 """How answers are printed: JSON for programs, aligned columns for people."""
 
+import io
 import json
+import sys
+import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+_BREAKING = ("Cc", "Zl", "Zp")
+"""Unicode's categories of what moves the cursor or starts a line."""
+
+
+def replace_unprintable() -> None:
+    """Have characters that stdout cannot encode replaced by question marks."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
 
 
 def print_json(answer: object) -> None:
@@ -12,14 +24,23 @@ def print_json(answer: object) -> None:
 
 
 def print_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
-    """Rows as an aligned table under their column names."""
-    cells = [[_cell(row.get(column)) for column in columns] for row in rows]
-    table = [[column.replace("_", " ") for column in columns], *cells]
+    """Rows as an aligned table under their column names, control characters escaped."""
+    cells = [[_on_one_line(_cell(row.get(column))) for column in columns] for row in rows]
+    table = [[_on_one_line(column.replace("_", " ")) for column in columns], *cells]
     widths = [max(len(line[i]) for line in table) for i in range(len(columns))]
     for line in table:
         print(
             "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip()
         )
+
+
+def _on_one_line(text: str) -> str:
+    return "".join(
+        character.encode("unicode_escape").decode()
+        if unicodedata.category(character) in _BREAKING
+        else character
+        for character in text
+    )
 
 
 def _cell(value: object) -> str:

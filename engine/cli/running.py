@@ -35,7 +35,13 @@ def run(arguments: argparse.Namespace) -> int:
     """Launch; exit status 1 when a waited-for run failed."""
     config = configured(arguments.preset, arguments.changes)
     lab = connect()
-    run_ids = lab.launch(config, name=arguments.name or arguments.preset, seeds=arguments.seeds)
+    run_ids = lab.launch(
+        config,
+        name=arguments.name or arguments.preset,
+        seeds=arguments.seeds,
+        tags=arguments.tags,
+        notes=arguments.notes,
+    )
     if not arguments.wait:
         return _launched(lab, run_ids, as_json=arguments.json)
     ended = follow(lab, run_ids, quiet=arguments.json)

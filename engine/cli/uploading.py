@@ -4,14 +4,17 @@ import argparse
 import shlex
 from pathlib import Path
 
-from data.uploads.take import take_file
+from data.uploads.shelf import check_size
 from engine.cli.output import print_json
+from engine.client import connect
+from engine.errors import UploadRefused
 
 
 def upload(arguments: argparse.Namespace) -> int:
     """Check and keep a file; prints the settings with which a run trains on it."""
-    file = Path(arguments.file)
-    settings = take_file(file, kind=arguments.kind, header=arguments.header)
+    file, kind, header = Path(arguments.file), arguments.kind, arguments.header
+    kept = connect().upload(_content(file), kind=kind, header=header)
+    settings = {"kind": kind, "sha256": kept["sha256"]} | ({"header": True} if header else {})
     if arguments.json:
         print_json({"task": settings})
         return 0
@@ -20,6 +23,17 @@ def upload(arguments: argparse.Namespace) -> int:
         f"kept {file.name}; train on it with\n\n  python -m engine run quick {shlex.join(words)}"
     )
     return 0
+
+
+def _content(file: Path) -> bytes:
+    """The bytes of a file, which is not read if it is too large."""
+    try:
+        check_size(file.stat().st_size)
+        return file.read_bytes()
+    except OSError as error:
+        raise UploadRefused(
+            f"{file} cannot be read: {error.strerror}; name another file"
+        ) from None
 
 
 def _set(name: str, value: str | bool) -> tuple[str, str]:

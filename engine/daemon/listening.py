@@ -4,11 +4,13 @@ import hashlib
 import hmac
 import os
 import secrets
+import ssl
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from pyarrow import flight
 
@@ -59,8 +61,12 @@ def asked_for(home: Home, address: str, *, certificate: str, key: str) -> Addres
     A TLS port needs a certificate and its key (PEM), and lets in who shows the token of the home.
 
     Raises:
-        SettingsError: another kind of address, or files that are missing.
+        SettingsError: another kind of address, or files that are missing or none of these.
     """
+    if (certificate or key) and (not address or address.startswith(UNIX)):
+        raise SettingsError(
+            f"--certificate and --key are for --listen {TLS}HOST:PORT; add it, or leave them out"
+        )
     if address.startswith(UNIX):
         return _unix(Path(address.removeprefix(UNIX)).absolute())
     if not address.startswith(TLS):
@@ -68,14 +74,47 @@ def asked_for(home: Home, address: str, *, certificate: str, key: str) -> Addres
             f"--listen takes {UNIX}PATH or {TLS}HOST:PORT, got '{address}'; "
             "a port without TLS would let anyone on the network train here"
         )
+    if not _has_port(address):
+        raise SettingsError(
+            f"--listen takes {TLS}HOST:PORT with a port between 1 and 65535, got '{address}'"
+        )
     if not (certificate and key):
         raise SettingsError(f"--listen {address} needs --certificate FILE and --key FILE (PEM)")
-    try:
-        pair = (Path(certificate).read_bytes(), Path(key).read_bytes())
-    except OSError as error:
-        raise SettingsError(f"{error.filename} cannot be read: {error.strerror}") from None
+    pair = (_read("--certificate", certificate), _read("--key", key))
+    _require_pair(certificate, key)
     gate = {GATE: TokenGate(token_of(home))}
     return Address(address, {"tls_certificates": [pair], "middleware": gate})
+
+
+def _has_port(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+        return bool(parts.hostname and parts.port)
+    except ValueError:
+        return False
+
+
+def _read(flag: str, file: str) -> bytes:
+    try:
+        return Path(file).read_bytes()
+    except OSError as error:
+        raise SettingsError(f"{flag} {file} cannot be read: {error.strerror}") from None
+
+
+def _require_pair(certificate: str, key: str) -> None:
+    """Refuse here what the server would refuse without a word of the file."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.load_verify_locations(certificate)
+    except ssl.SSLError:
+        raise SettingsError(f"--certificate {certificate} holds no certificate in PEM") from None
+    try:
+        context.load_cert_chain(certificate, key, password="")  # else it would ask for one
+    except ssl.SSLError:
+        raise SettingsError(
+            f"--key {key} does not hold the private key of --certificate {certificate},"
+            " in PEM and without a password"
+        ) from None
 
 
 def token_of(home: Home) -> str:

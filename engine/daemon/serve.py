@@ -4,15 +4,18 @@ import contextlib
 import json
 import logging
 import os
+import sys
 import time
 from collections.abc import Generator
+
+import pyarrow as pa
 
 from engine.daemon.calls import Calls
 from engine.daemon.election import ALREADY_RUNNING, elected
 from engine.daemon.listening import Address, at_home
 from engine.daemon.server import Server
 from engine.daemon.supervisor import Supervisor
-from engine.errors import LabError, StoreUnavailable
+from engine.errors import EngineUnavailable, LabError, StoreUnavailable
 from engine.home import Home, atomic_write
 from engine.store import Store
 from engine.termination import Termination
@@ -35,6 +38,7 @@ def serve(home: Home, remote: Address | None = None) -> int:
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
     with home.daemon_lock.open("w") as lock:
         if not elected(lock):
+            sys.stderr.write(f"a daemon already serves this home{_named(home)}\n")
             return ALREADY_RUNNING
         termination = Termination()
         store = Store(home.database)
@@ -43,6 +47,13 @@ def serve(home: Home, remote: Address | None = None) -> int:
         finally:
             store.close()
     return 0
+
+
+def _named(home: Home) -> str:
+    try:
+        return f" (process {json.loads(home.daemon_info.read_text())['pid']})"
+    except (OSError, ValueError, KeyError):
+        return ""  # it has not told yet
 
 
 def _run(home: Home, store: Store, termination: Termination, remote: Address | None) -> None:
@@ -111,7 +122,13 @@ def _serving(home: Home, calls: Calls, remote: Address | None) -> Generator[None
 @contextlib.contextmanager
 def _server(address: Address, calls: Calls) -> Generator[None]:
     address.clear()
-    server = Server(address.location, calls, **address.security)
+    try:
+        server = Server(address.location, calls, **address.security)
+    except (pa.ArrowException, OSError):
+        raise EngineUnavailable(
+            f"the daemon cannot listen at {address.location}: another program listens there,"
+            " or it is no address of this machine; name another one"
+        ) from None
     address.close_to_others()
     # It answers already: `serve` would only wait, and take SIGTERM away from us.
     log.info("serving at %s", address.location)

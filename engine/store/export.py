@@ -1,6 +1,8 @@
 """How recorded numbers leave the lab: one file of all points of some runs."""
 
+import contextlib
 import json
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -44,9 +46,16 @@ def export(database: Database, run_ids: Sequence[int], file: Path) -> None:
             write(reader, partial)
         partial.replace(file)
     except OSError as error:
-        raise NotPossible(f"{file} cannot be written: {error.strerror or error}") from None
+        if isinstance(error, FileNotFoundError) and not file.parent.is_dir():
+            raise NotPossible(
+                f"the folder {file.parent} does not exist; make it, or name another file"
+            ) from None
+        # Arrow's own text names the partial file.
+        reason = os.strerror(error.errno) if error.errno else error
+        raise NotPossible(f"{file} cannot be written: {reason}") from None
     finally:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            partial.unlink()
 
 
 def _parquet(reader: pa.RecordBatchReader, file: Path) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.words import count, duration, figure, percent, plain, size
+from app.words import about, count, duration, figure, percent, plain, size
 
 
 @pytest.mark.parametrize(
@@ -21,12 +21,24 @@ def test_line_breaks_cannot_start_a_heading():
 
 def test_figures_are_short_and_honest():
     assert [count(12431), count(None)] == ["12,431", "–"]
-    assert [percent(0.9996), percent(1.0), percent(0.5)] == ["99.9 %", "100 %", "50.0 %"]
-    assert [percent(0.0005), percent(0.0), percent(0.00994)] == ["0.05 %", "0.0 %", "0.99 %"]
+    assert [percent(0.99784), percent(1 / 59), percent(0.5)] == ["99.78 %", "1.69 %", "50.00 %"]
+    assert [percent(0.0005), percent(0.00001)] == ["0.05 %", "0.001 %"]
     assert [figure(0.00012345), figure(12431.2), figure(0.5)] == ["1.23e-04", "12,431", "0.5"]
     assert [duration(0.2), duration(200), duration(7500)] == [
         "under 1 s",
         "3 min 20 s",
         "2 h 5 min",
     ]
+    assert [about(0.2), about(200)] == ["under 1 s", "about 3 min 20 s"]
     assert size(319_324_160) == "319 MB"
+
+
+def test_only_what_is_all_or_nothing_is_100_or_0_percent():
+    assert [percent(1.0), percent(0.0)] == ["100 %", "0 %"]
+    assert [percent(0.999999), percent(1e-9)] == ["99.99 %", "1e-07 %"]
+
+
+def test_a_loss_that_has_run_away_is_told_by_its_exponent():
+    assert figure(1_012_353_029_516_534_874_112) == "1.01e+21"
+    assert figure(-2.5e6) == "-2.50e+06"
+    assert figure(999_999.0) == "999,999"

@@ -166,6 +166,18 @@ def test_the_address_holds_the_view(pages: Lab, lab: Engine, browser: Browser) -
     other.context.close()
 
 
+def test_what_came_from_a_link_is_undone_by_the_first_click(pages: Lab, lab: Engine) -> None:
+    becomes(lab, "finished", endless(lab, steps=300))
+    pages.open("live?runs=1&at=1&steps=10-200").sees_step(300)
+    heads = pages.page.locator(".lab-heads")
+    expect(heads).to_have_attribute("data-step", "1")
+    heads.get_by_role("button", name="always show the newest snapshot").click()
+    pages.until(lambda: "at=" not in pages.page.url)
+    expect(heads).to_have_attribute("data-step", "300")
+    pages.chart.dblclick(position={"x": 300, "y": 200})
+    pages.until(lambda: "steps=" not in pages.page.url)
+
+
 def test_the_page_comes_back_when_its_server_was_killed(
     pages: Lab, lab: Engine, site: Site
 ) -> None:

@@ -1,9 +1,11 @@
 """Every figure keeps the conventions of the field, whichever runs it shows."""
 
 import json
+import re
 from typing import Any
 
 import pytest
+import vl_convert
 
 from app.charts.curves import TABLES, Figure, curves_spec, filled, margins
 from app.charts.palette import SPLIT_DASHES
@@ -15,6 +17,21 @@ FIGURES = [
     Figure("runs", ("train", "test"), SEEDS),
     Figure("split", ("train", "test"), (("1", "one"),), log_x=False, measures=("weight_norm",)),
 ]
+
+
+def drawn(figure: Figure, rows: list[dict[str, Any]], *, width: int = 760) -> str:
+    tables = {"curves": [{"run": "1", "split": "train", **row} for row in rows]}
+    return vl_convert.vegalite_to_svg(json.dumps(filled(curves_spec(figure, width=width), tables)))
+
+
+def losses(*values: float) -> list[dict[str, Any]]:
+    return [{"metric": "loss", "step": 10**i, "value": value} for i, value in enumerate(values)]
+
+
+def lines(svg: str) -> list[str]:
+    """The paths of lines that show anything."""
+    marks = re.findall(r'aria-roledescription="line mark"[^>]* d="([^"]*)"', svg)
+    return [path for path in marks if "L" in path]
 
 
 def layers(spec: dict[str, Any], panel: int) -> list[dict[str, Any]]:
@@ -112,3 +129,45 @@ def test_an_exported_figure_holds_its_rows_and_leaves_the_specification_alone():
     rows = [{"run": "1", "split": "test", "metric": "loss", "step": 1, "value": 2.0}]
     assert filled(spec, {"curves": rows})["datasets"]["curves"] == rows
     assert spec["datasets"]["curves"] == []
+
+
+@pytest.mark.parametrize("figure", FIGURES)
+def test_a_loss_of_zero_lies_at_the_foot_of_the_axis_and_is_named(figure: Figure):
+    svg = drawn(figure, losses(1, 0.1, 0, 0.01))
+    assert lines(svg)
+    for path in lines(svg):
+        heights = [float(y) for y in re.findall(r",([\d.]+)", path)]
+        assert len(heights) == 4
+        assert heights[2] == max(heights) == 170
+    assert ">loss 0<" in svg
+    assert ">loss 0<" not in drawn(figure, losses(1, 0.1, 0.01))
+
+
+@pytest.mark.parametrize("figure", FIGURES)
+def test_a_single_evaluation_is_a_point(figure: Figure):
+    row = {"metric": "accuracy", "step": 1, "value": 0.5}
+    for svg, points in ((drawn(figure, [row]), 1), (drawn(figure, [row, {**row, "step": 2}]), 0)):
+        assert svg.count('aria-roledescription="point"') == points
+
+
+def test_labels_of_the_axes_leave_their_titles_room():
+    norms = [
+        {"split": "", "metric": "weight_norm", "step": s, "value": 200 + 8 * s} for s in (1, 50)
+    ]
+    svg = drawn(FIGURES[3], losses(1e-4, 1, 1e5) + norms)
+    shown = set(re.findall(r">([^<>]+)</text>", svg))
+    assert {"400", "500", "1e+4", "1e-4"} <= shown
+    assert max(len(words) for words in shown if words[0].isdigit()) < len("100000")
+
+
+def test_a_narrow_figure_names_every_run_and_split_whole():
+    runs = tuple((str(i), f"{i} · composition-small · seed {i}") for i in range(1, 4))
+    figure = Figure("runs", tuple(SPLIT_DASHES), runs)
+    svg = drawn(figure, losses(1, 2), width=300)
+    for words in (*SPLIT_DASHES, *(label for _, label in runs)):
+        assert f">{words}<" in svg
+    # a legend that is too wide would widen the picture
+    room = margins(figure)
+    size = re.search(r'width="([\d.]+)"', svg)
+    assert size is not None
+    assert float(size[1]) < room["left"] + 300 + room["right"]

@@ -107,3 +107,16 @@ def test_notes_and_divergence_are_marked():
     ]
     kinds = [row["kind"] for row in annotations([run()], told, "split")["markers"]]
     assert kinds[3:] == ["note", "diverged"]
+
+
+def test_what_a_person_did_is_dashed_and_what_a_run_came_to_is_not():
+    told = [{"run_id": 1, "step": 30, "kind": kind} for kind in ("note", "forked", "diverged")]
+    rows = annotations([run()], told, "runs")["markers"]
+    assert {row["kind"] for row in rows if row["dash"]} == {"note", "forked"}
+
+
+def test_among_seeds_the_first_divergence_is_named_and_says_how_many():
+    told = [{"run_id": i, "step": 10 * i, "kind": "diverged"} for i in (2, 1)]
+    rows = annotations([run(1), run(2), run(3)], told, "seeds")["markers"]
+    labels = [row["label"] for row in rows if row["kind"] == "diverged"]
+    assert labels == ["diverged (2 of 3)", ""]

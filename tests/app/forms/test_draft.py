@@ -1,7 +1,10 @@
 """A draft knows what differs from its preset, and says what is wrong where it is wrong."""
 
+import shlex
+
 from app.forms.draft import Draft, changes_between
 from engine import PRESETS, apply, parse_json
+from engine.cli.arguments import parser
 
 QUICK = PRESETS["quick"].config
 
@@ -56,3 +59,13 @@ def test_the_command_line_says_the_same():
     assert command.startswith("python -m engine run quick --set task.p=97 --set")
     assert "'task.format=a o b ='" in command
     assert command.endswith("""--seeds 3 --name 'it'"'"'s'""")
+
+
+def test_the_command_line_describes_the_runs_as_the_form_does():
+    draft = Draft("quick", QUICK)
+    tags, notes = ["grid", "-x y"], "- first\n- second"
+    words = shlex.split(draft.command(1, "-n", tags=tags, notes=notes))
+    given = parser().parse_args(words[3:])
+    assert (given.name, given.tags, given.notes) == ("-n", tags, notes)
+    plain = parser().parse_args(shlex.split(draft.command(1, ""))[3:])
+    assert (plain.name, plain.tags, plain.notes) == ("", [], "")

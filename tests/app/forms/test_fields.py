@@ -62,10 +62,15 @@ def test_every_network_says_the_same_of_the_scale_of_its_start():
 
 @pytest.mark.parametrize(
     ("typed", "meaning"),
-    [("1e-3", 0.001), ("97", 97), ("0.9, 0.98", [0.9, 0.98]), ("add", "add"), (" 3 ", 3)],
+    [("1e-3", 0.001), ("97", 97), ("add", "add"), (" 3 ", 3)],
 )
 def test_typed_text_means_numbers_where_it_can(typed: str, meaning: object):
     assert fields.meant(typed) == meaning
+
+
+def test_a_comma_parts_values_only_where_a_setting_has_several():
+    assert fields.meant("0.9, 0.98", several=True) == [0.9, 0.98]
+    assert fields.meant("0,001") == "0,001"
 
 
 def test_an_empty_optional_field_means_none():
@@ -78,5 +83,14 @@ def test_an_empty_optional_field_means_none():
 def test_what_a_field_shows_means_the_value_it_shows(dotted: str):
     section, name = dotted.split(".")
     value = RunConfig().model_dump()[section][name]
-    back = fields.meant(fields.shown(value), optional=True)
+    back = fields.meant(fields.shown(value), optional=True, several=True)
     assert apply(RunConfig(), {dotted: back}) == RunConfig()
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.001, "0.001"), (1.0, "1"), (1e-08, "1e-08"), (0.00123456789, "0.00123456789")],
+)
+def test_a_field_shows_all_digits_and_none_in_vain(value: float, text: str):
+    assert fields.shown(value) == text
+    assert fields.meant(text) == value

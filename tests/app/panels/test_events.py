@@ -14,11 +14,11 @@ from app.panels.events import line
         ),
         (
             {"kind": "recalled", "value": 0.995, "payload": {"split": "atomic_id"}},
-            "recalled on atomic\\_id at accuracy 0.995",
+            "recalled on atomic\\_id at accuracy 99.50 %",
         ),
         (
             {"kind": "memorised", "value": 1.0, "payload": {"split": "train"}},
-            "memorised at accuracy 1",
+            "memorised at accuracy 100 %",
         ),
         ({"kind": "note", "payload": {"text": "lr <b>too high"}}, "note: lr \\<b\\>too high"),
     ],

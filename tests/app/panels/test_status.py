@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.panels.status import _figures_of, one_line
+from app.panels.status import _figures_of, _system_parts, one_line
 from tests.app.recorded import run
 
 
@@ -43,10 +43,16 @@ def test_where_several_splits_are_held_out_each_is_told_and_named():
     assert one_line(facts).replace("\\", "").endswith("**learning (on test_id)**")
     learning = one_line({**facts, "memorised_step": None})
     assert learning.endswith("**learning**")
-    assert "test_id **99.5 %**, test_ood **31.0 %** · loss" in _figures_of(facts)
+    assert "test_id **99.50 %**, test_ood **31.00 %** · loss" in _figures_of(facts)
 
 
 def test_a_single_test_split_needs_no_name():
     plain = run(test_split="test", accuracies={"test": 0.5, "train": 1.0})
     assert one_line(plain).endswith("**learning**")
-    assert ", test **50.0 %** · loss" in _figures_of(plain)
+    assert ", test **50.00 %** · loss" in _figures_of(plain)
+
+
+def test_the_last_second_of_a_budget_is_not_about_under_one():
+    ending = run(steps_per_second=100.0, last_step=1950)
+    assert _system_parts([ending])[-1] == "under 1 s left in the budget"
+    assert _system_parts([{**ending, "last_step": 1000}])[-1] == "about 10 s left in the budget"

@@ -3,7 +3,7 @@
 import pytest
 
 from data import task_sizes
-from engine import PRESETS, Lab, settings_of
+from engine import PRESETS, Lab, apply, settings_of
 from engine.daemon.memory import gpu_names
 from tests.app.views.conftest import TINY, OpenPage
 
@@ -117,6 +117,58 @@ def test_a_link_restores_the_form(page: OpenPage):
     assert app.selectbox(key="optimizer.kind/0").value == "sgd"
     assert app.number_input(key="n-seeds").value == 3
     assert app.text_input(key="run-name").value == "mine"
+
+
+EXACT = {"optimizer.learning_rate": 0.00123456789, "task.train_fraction": 0.3333333333}
+
+
+def test_what_is_not_edited_is_launched_to_its_last_digit(page: OpenPage, lab: Lab):
+    link = {name: str(value) for name, value in EXACT.items()}
+    app = page(**link)
+    app.text_input(key="optimizer.weight_decay/0").set_value("0.3").run()
+    assert {name: app.query_params[name] for name in EXACT} == link
+    app.text_area(key="pasted").set_value(apply(TINY, EXACT).model_dump_json()).run()
+    app.button(key="take-json").click().run()
+    app.button(key="launch").click().run()
+    config = lab.runs()[-1]["config"]
+    assert config == apply(TINY, EXACT).model_dump(mode="json")
+
+
+def test_a_share_that_is_moved_has_no_digits_of_the_browser(page: OpenPage):
+    app = page(**{"task.train_fraction": "0.3333333333"})
+    app.slider(key="task.train_fraction/0").set_value(0.1 + 0.2).run()
+    assert app.query_params["task.train_fraction"] == "0.3"
+
+
+@pytest.mark.parametrize(("key", "first"), [("task.p/0", 61), ("n-seeds", 3)])
+def test_a_number_that_is_cleared_goes_back_to_what_it_was(page: OpenPage, key: str, first: int):
+    app = page()
+    for number in (first, first + 6):
+        app.number_input(key=key).set_value(number).run()
+        assert app.number_input(key=key).proto.default == number
+
+
+@pytest.mark.parametrize(("typed", "told"), [("0,001", "got '0,001'"), ("", "got none")])
+def test_what_is_no_number_is_told_as_it_was_typed(page: OpenPage, typed: str, told: str):
+    app = page()
+    app.text_input(key="optimizer.learning_rate/0").set_value(typed).run()
+    assert told in texts(app.warning).replace("\\", "")
+    app.text_input(key="optimizer.learning_rate/0").set_value("0.001").run()
+    assert not app.button(key="launch").disabled
+
+
+def test_tags_and_notes_are_on_the_command_line_and_the_tags_in_the_address(page: OpenPage):
+    app = page(tags="grid,late")
+    app.text_area(key="run-notes").set_value("seen twice").run()
+    command = next(code.value for code in app.code if "engine run" in code.value)
+    assert command.endswith("run quick --tag grid --tag late --notes 'seen twice'")
+    assert app.query_params["tags"] == "grid,late"
+    assert "all of it but the notes" in texts(app.caption)
+
+
+def test_the_address_has_no_parts_of_the_page_that_was_left(page: OpenPage):
+    app = page(runs="1", steps="5-40", **{"task.p": "97"})
+    assert set(app.query_params) == {"preset", "task.p"}
 
 
 def test_a_link_with_nonsense_is_told_and_breaks_nothing(page: OpenPage):

@@ -5,7 +5,7 @@ import pytest
 from engine import PRESETS, Lab, apply
 from tests.app.views.conftest import TINY, OpenPage
 from tests.app.views.test_launch import texts
-from tests.labs import ends
+from tests.labs import ENDLESS, ends, reaches, state, until
 
 pytestmark = pytest.mark.xdist_group("a finished run")
 
@@ -61,6 +61,48 @@ def test_a_fork_goes_on_from_a_checkpoint_with_other_settings(
     assert fork["parent_run"] == finished
     assert fork["config"]["optimizer"]["weight_decay"] == 0.5
     assert app.query_params["runs"] == f"{finished},{fork['run_id']}"
+
+
+@pytest.mark.long
+def test_a_run_that_trains_is_forked_at_the_step_that_is_shown(
+    page: OpenPage, lab: Lab, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("GROKKING_LAB_CHECKPOINT_SECONDS", "0.2")
+    (run,) = lab.launch(ENDLESS)
+    reaches(lab, run, 400)
+    app = page("live", runs=str(run))
+    app.button(key="do-fork").click().run()
+    shown = app.select_slider(key="fork-step").value
+    latest = lab.checkpoints(run)[-1]["step"]
+    until(lambda: latest not in {row["step"] for row in lab.checkpoints(run)})
+    app.text_area(key="fork-settings").set_value("optimizer.weight_decay = 0.5").run()
+    assert app.select_slider(key="fork-step").value == shown
+    app.button(key="fork-now").click().run()
+    assert lab.runs()[-1]["parent_step"] == shown
+
+
+@pytest.mark.long
+def test_a_step_whose_checkpoint_was_replaced_is_not_exchanged_for_another_unseen(
+    page: OpenPage, lab: Lab, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("GROKKING_LAB_CHECKPOINT_SECONDS", "0.2")
+    (run,) = lab.launch(ENDLESS)
+    reaches(lab, run, 400)
+    lab.pause(run)
+    until(lambda: state(lab, run) == "paused")
+    app = page("live", runs=str(run))
+    app.button(key="do-fork").click().run()
+    latest = lab.checkpoints(run)[-1]["step"]
+    assert app.select_slider(key="fork-step").value == latest
+    lab.resume(run)
+    until(lambda: latest not in {row["step"] for row in lab.checkpoints(run)})
+    app.button(key="fork-now").click().run()
+    assert f"replaced its checkpoint of step {latest:,}" in texts(app.warning)
+    assert len(lab.runs()) == 1
+    shown = app.select_slider(key="fork-step").value
+    assert shown != latest
+    app.button(key="fork-now").click().run()
+    assert lab.runs()[-1]["parent_step"] == shown
 
 
 def test_a_composition_run_is_forked_to_learn_new_facts(page: OpenPage, lab: Lab):
@@ -134,6 +176,34 @@ def test_a_note_is_pinned_to_its_step(page: OpenPage, finished: int, lab: Lab):
     notes = [event for event in lab.events([finished]) if event["kind"] == "note"]
     assert [event["step"] for event in notes] == [20]
     assert r"\<i\>here\<\/i\>" in texts(app.markdown)
+
+
+def test_a_note_without_a_text_is_asked_for_one(page: OpenPage, finished: int, lab: Lab):
+    app = page("live", runs=str(finished))
+    app.button(key="do-note").click().run()
+    app.button(key="note-now").click().run()
+    assert "A note needs a text" in texts(app.error)
+    assert lab.events([finished]) == []
+    app.text_area(key="note-text").set_value("seen")
+    app.button(key="note-now").click().run()
+    (note,) = lab.events([finished])
+    assert note["payload"]["text"] == "seen"
+
+
+def test_only_runs_of_different_seeds_are_a_median_of_seeds(
+    page: OpenPage, finished: int, lab: Lab
+):
+    (same,) = lab.launch(TINY)
+    (other,) = lab.launch(apply(TINY, {"training.seed": 1}))
+    ends(lab, same)
+    ends(lab, other)
+
+    def drawn(*runs: int) -> str:
+        app = page("live", runs=",".join(map(str, runs)))
+        return str([chart.proto for chart in app.get("bidi_component")])
+
+    assert "median of 2 seeds" in drawn(finished, other)
+    assert "median of" not in drawn(finished, same)
 
 
 def test_an_address_of_runs_that_do_not_exist_says_so(page: OpenPage, finished: int):

@@ -1,5 +1,6 @@
 """The command line: what it prints, and with which status it ends."""
 
+import io
 import json
 import subprocess
 import sys
@@ -13,6 +14,10 @@ from transformers import GPT2LMHeadModel
 from data import build_task
 from engine import PRESETS, RunConfig, connect
 from engine.cli.main import main
+from engine.client.remote import ADDRESS
+from engine.daemon.election import ALREADY_RUNNING
+from engine.home import ENVIRONMENT, Home
+from tests.processes import daemon_pid
 
 TINY = [
     *("--set", "task.p=11", "--set", "model.d_model=16", "--set", "model.n_heads=2"),
@@ -43,6 +48,14 @@ def test_a_waited_for_run_prints_its_result(capsys: pytest.CaptureFixture[str]) 
     }
     assert (row["name"], row["state"], row["steps"]) == ("tiny", "finished", 150)
     assert row["seconds"] > 0
+
+
+@pytest.mark.shared_lab
+def test_runs_are_launched_with_tags_and_notes(capsys: pytest.CaptureFixture[str]) -> None:
+    described = ("--tag", "grid", "--tag", "late", "--notes", "seen twice")
+    (row,) = printed(capsys, "run", "quick", *TINY, *described)
+    (run,) = connect().runs([row["run_id"]])
+    assert (run["tags"], run["notes"]) == (["grid", "late"], "seen twice")
 
 
 def test_a_run_that_fails_is_told_as_it_is_with_status_1(
@@ -124,6 +137,114 @@ def test_data_of_ones_own_is_kept_and_the_printed_settings_name_it(
     assert "line 2 contradicts line 1" in capsys.readouterr().err
 
 
+def test_a_file_that_is_not_there_is_no_upload(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["upload", "nowhere.csv"]) == 2
+    assert capsys.readouterr().err.startswith("nowhere.csv cannot be read: No such file")
+
+
+@pytest.mark.parametrize("as_network", [(), ("--format", "hf")])
+def test_nothing_is_exported_to_the_disk_of_another_machine(
+    as_network: tuple[str, ...],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv(ADDRESS, "grpc+tls://elsewhere:1")
+    assert main(["export", "1", "--to", "a.csv", *as_network]) == 2
+    told = "export writes on the machine of the engine grpc+tls://elsewhere:1; run it there"
+    assert capsys.readouterr().err.startswith(told)
+
+
+@pytest.mark.shared_lab
+def test_a_second_daemon_names_the_first(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    connect().health()
+    assert main(["serve"]) == ALREADY_RUNNING == 3
+    told = f"a daemon already serves this home (process {daemon_pid(home)})\n"
+    assert capsys.readouterr().err == told
+
+
+@pytest.mark.parametrize("place", ["file", "file/below"])
+@pytest.mark.parametrize("verb", ["list", "serve", "upload"])
+def test_a_home_that_cannot_be_used_is_named(
+    verb: str,
+    place: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "file"
+    file.write_text("a,b\n")
+    monkeypatch.setenv(ENVIRONMENT, str(tmp_path / place))
+    assert main([verb, str(file)] if verb == "upload" else [verb]) == 1
+    err = capsys.readouterr().err
+    assert err.startswith(f"the lab's home {tmp_path / place} cannot be used: ")
+    assert err.endswith(f"; set {ENVIRONMENT} to a folder of your own\n")
+
+
+@pytest.mark.shared_lab
+def test_what_the_terminal_cannot_show_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(shown, encoding="ascii"))
+    assert main(["sql", "SELECT NULL AS a, 'ö' AS b"]) == 0
+    assert shown.getvalue() == b"a  b\n?  ?\n"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is full: Linux has one")
+@pytest.mark.parametrize("unbuffered", [False, True])
+def test_output_that_cannot_be_written_is_told(
+    unbuffered: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw = io.FileIO("/dev/full", "w")
+    file: Any = raw if unbuffered else io.BufferedWriter(raw)
+    with io.TextIOWrapper(file, write_through=unbuffered) as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        assert main(["presets"]) == 1
+    assert capsys.readouterr().err == "the output cannot be written: No space left on device\n"
+
+
+class Interrupted(io.StringIO):
+    """A terminal at which Ctrl-C is pressed when the first line appears."""
+
+    pressed = False
+
+    def write(self, text: str) -> int:
+        if not self.pressed:
+            self.pressed = True
+            raise KeyboardInterrupt
+        return super().write(text)
+
+
+def test_ctrl_c_ends_with_status_130(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdout", Interrupted())
+    assert main(["presets"]) == 130
+    assert capsys.readouterr().err == "interrupted\n"
+
+
+@pytest.mark.shared_lab
+def test_ctrl_c_leaves_a_waited_for_run_alone_and_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    terminal = Interrupted()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    assert main(["run", "quick", *TINY, "--wait"]) == 130
+    assert terminal.getvalue() == "interrupted; runs go on in the engine\n"
+
+
+def test_ctrl_c_while_the_command_line_loads_is_one_line() -> None:
+    code = """
+import runpy, sys
+class Pressed:
+    def find_spec(self, name, *_):
+        if name == "engine.cli.main":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Pressed())
+runpy.run_module("engine", run_name="__main__")
+"""
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (answer.returncode, answer.stderr) == (130, "interrupted\n")
+
+
 @pytest.mark.shared_lab
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
@@ -147,6 +268,10 @@ def test_data_of_ones_own_is_kept_and_the_printed_settings_name_it(
         ),
         ("bench speed", "no measurement is called 'speed'"),
         ("serve --listen 0.0.0.0:1", "--listen takes grpc+unix://PATH or grpc+tls://HOST:PORT"),
+        (
+            "serve --listen grpc+tls://localhost:99999 --certificate F --key F",
+            "--listen takes grpc+tls://HOST:PORT with a port between 1 and 65535, got",
+        ),
     ],
 )
 def test_unusable_arguments_end_with_status_2_and_one_sentence(

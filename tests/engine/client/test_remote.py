@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from engine import EngineUnavailable, SettingsError, connect
+from engine.cli.main import main
 from engine.client.remote import ADDRESS, CERTIFICATE, TOKEN
-from engine.home import Home
+from engine.home import ENVIRONMENT, Home
+from tests.certificates import self_signed
 from tests.e2e.site import free_port
 
 pytestmark = pytest.mark.skipif(
@@ -22,16 +24,7 @@ pytestmark = pytest.mark.skipif(
 @pytest.fixture
 def address(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """A daemon that listens on a TLS port, and what a client needs to reach it."""
-    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
-    subprocess.run(
-        [
-            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"),
-            *("-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"),
-            *("-out", str(certificate), "-keyout", str(key)),
-        ],
-        check=True,
-        capture_output=True,
-    )
+    certificate, key = self_signed(tmp_path)
     address = f"grpc+tls://localhost:{free_port()}"
     daemon = subprocess.Popen(
         [
@@ -69,6 +62,19 @@ def test_nobody_enters_without_a_token(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(TOKEN, raising=False)
     with pytest.raises(SettingsError, match="GROKKING_LAB_TOKEN is not set"):
         connect().health()
+
+
+@pytest.mark.usefixtures("address")
+def test_the_command_line_takes_a_file_to_the_engine(
+    home: Home, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv(TOKEN, home.token.read_text())
+    monkeypatch.setenv(ENVIRONMENT, str(tmp_path / "own"))
+    file = tmp_path / "mine.csv"
+    file.write_text("a,r,b\nb,r,c\n")
+    assert main(["upload", str(file), "--as", "triples"]) == 0
+    assert [kept.read_bytes() for kept in home.uploads.iterdir()] == [file.read_bytes()]
+    assert not (tmp_path / "own").exists()
 
 
 def test_an_address_without_tls_is_refused(monkeypatch: pytest.MonkeyPatch, home: Home) -> None:

@@ -14,9 +14,7 @@ def _seeded(changes: dict[str, int], n: int) -> list[RunConfig]:
 
 
 def test_seeds_that_would_change_nothing_are_refused():
-    with pytest.raises(
-        SettingsError, match="3 seeds would be as many equal runs: init_seed"
-    ):
+    with pytest.raises(SettingsError, match="3 seeds would be as many equal runs: init_seed"):
         check(_seeded(SEEDS, 3))
     check(_seeded(SEEDS, 1))
 

@@ -69,6 +69,21 @@ def test_another_suffix_is_refused_with_those_that_work(store: Store, tmp_path: 
     assert list(tmp_path.glob("points*")) == []
 
 
-def test_a_folder_that_is_not_there_is_named(store: Store, two_runs: list[int], tmp_path: Path):
-    with pytest.raises(NotPossible, match="nowhere"):
-        store.export(two_runs, tmp_path / "nowhere" / "points.csv")
+@pytest.mark.parametrize("suffix", ["parquet", "csv", "json"])
+def test_a_folder_that_is_not_there_is_named(
+    store: Store, two_runs: list[int], tmp_path: Path, suffix: str
+):
+    with pytest.raises(NotPossible, match=f"^the folder {tmp_path}/nowhere does not exist; "):
+        store.export(two_runs, tmp_path / "nowhere" / f"points.{suffix}")
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "csv", "json"])
+def test_a_file_that_cannot_be_is_named_with_the_reason(
+    store: Store, two_runs: list[int], tmp_path: Path, suffix: str
+):
+    file = tmp_path / f"{'a' * 300}.{suffix}"
+    with pytest.raises(NotPossible, match=f"^{file} cannot be written: File name too long$"):
+        store.export(two_runs, file)
+    (tmp_path / "file").touch()
+    with pytest.raises(NotPossible, match=r"points.* cannot be written: Not a directory$"):
+        store.export(two_runs, tmp_path / "file" / f"points.{suffix}")

@@ -1,0 +1,12 @@
+"""How a table is printed."""
+
+import pytest
+
+from engine.cli.output import print_rows
+
+
+def test_a_row_is_one_line_whatever_its_cells_hold(capsys: pytest.CaptureFixture[str]) -> None:
+    print_rows([{"a\nb": "x\r\n\ty\x1b[2J\x9b1m\u2028ä –", "n": 1}], ("a\nb", "n"))
+    head, row = capsys.readouterr().out.splitlines()
+    assert head.split() == ["a\\nb", "n"]
+    assert row == "x\\r\\n\\ty\\x1b[2J\\x9b1m\\u2028ä –  1"
