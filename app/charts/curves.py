@@ -6,29 +6,17 @@ The specification holds no rows. The live view feeds its named tables (`curves`,
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import altair as alt
 
-from app.charts.markers import Mode, label_rows
+from app.charts.figure import Figure
+from app.charts.legends import LABEL_HEIGHT, LEGEND_BELOW, legend_above, legend_params
 from app.charts.palette import dash_scale, run_scale, split_scale
 
 TABLES = ("curves", "markers", "plateau", "chance")
 BUCKETS_A_DECADE = 40
 """Seeds are summarised in log buckets this fine: 6 % of the step."""
-_LEGEND_COLUMNS = 3
-"""Columns of runs in the legend at most; a narrow figure has fewer."""
-_LEGEND_ROW = 18
-_LABEL_LIMIT = 200
-"""Pixels of a run's name beyond which more columns are worth more than the rest of it."""
-_LETTER = 6.6
-_SYMBOL = 40
-"""Pixels that a legend's entry takes beside its name."""
-_DASH_LENGTH = 32
-"""Pixels of a dash's sample in the legend: the longest pattern, and some of its repetition."""
-_LABEL_HEIGHT = 13
-"""Pixels of one row of marker labels above the plot."""
 _SHORT_NUMBER = (
     "datum.value && (abs(datum.value) < 0.01 || abs(datum.value) >= 1e4)"
     " ? format(datum.value, '~e') : format(datum.value, '~g')"
@@ -36,19 +24,6 @@ _SHORT_NUMBER = (
 """A label of an axis that leaves its title room: 20, 0.5, 1e+5, 3e-4."""
 _BESIDE = 56
 """Pixels by which a marker's label may stick out on either side of the plot."""
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """Which figure of curves is meant; equal figures have equal specifications."""
-
-    mode: Mode
-    splits: tuple[str, ...]
-    runs: tuple[tuple[str, str], ...]
-    """(run number as text, label) in the order of selection."""
-    log_x: bool = True
-    measures: tuple[str, ...] = ()
-    """Metrics of no split that are drawn in panels of their own below the loss."""
 
 
 def curves_spec(figure: Figure, *, width: int = 760) -> dict[str, Any]:
@@ -74,60 +49,10 @@ def curves_spec(figure: Figure, *, width: int = 760) -> dict[str, Any]:
                 if "name" in layer
             ],
         },
-        *_legend_params(figure),
+        *legend_params(figure),
     ]
     spec["datasets"] = {name: [] for name in TABLES}
     return spec
-
-
-def margins(figure: Figure) -> dict[str, int]:
-    """Pixels around the plots: a live figure is laid out once and must not move as rows arrive.
-
-    They hold for legends of one row; the signals `more_above` and `more_below` are the pixels that
-    further rows take at the present width.
-    """
-    top = 4 + _legend_room(figure)
-    return {"left": 64, "right": 108, "top": top, "bottom": 84 if figure.mode == "runs" else 42}
-
-
-def _legend_room(figure: Figure) -> int:
-    # one row of labels more, for notes
-    labels = 1 + label_rows(figure.splits)
-    return _LEGEND_ROW + (6 if figure.mode == "runs" else 7 + _LABEL_HEIGHT * labels)
-
-
-def _legend_params(figure: Figure) -> list[dict[str, str]]:
-    names = [label for _, label in figure.runs] if figure.mode == "runs" else figure.splits
-    longest = max(map(len, names), default=0) * _LETTER
-    entry = min(longest, _LABEL_LIMIT) + _SYMBOL
-    most = min(_LEGEND_COLUMNS if figure.mode == "runs" else len(names), len(names))
-    params = _columns("above", entry, most=most, of=len(names), row=_LEGEND_ROW)
-    if figure.mode != "runs":
-        return [*params, {"name": "more_below", "expr": "0"}]
-    n = len(figure.splits)
-    entry = max(map(len, figure.splits), default=0) * _LETTER + _DASH_LENGTH + 20
-    return params + _columns("below", entry, most=n, of=n, row=_DASH_LENGTH)
-
-
-def _columns(place: str, entry: float, *, most: int, of: int, row: int) -> list[dict[str, str]]:
-    fit = f"clamp(floor(width / {entry:.0f}), 1, {max(most, 1)})"
-    more = f"{row} * (ceil({of} / columns_{place}) - 1)"
-    return [
-        {"name": f"columns_{place}", "expr": fit},
-        {"name": f"more_{place}", "expr": more},
-    ]
-
-
-def _legend_place(figure: Figure) -> dict[str, Any]:
-    # a fixed place: Vega would move the legend each time a label appears
-    return {
-        "orient": "none",
-        "direction": "horizontal",
-        "columns": {"expr": "columns_above"},
-        "legendX": 0,
-        "legendY": {"expr": f"-{_legend_room(figure)} - more_above"},
-        "labelLimit": {"expr": f"max({_LABEL_LIMIT}, width / columns_above - {_SYMBOL})"},
-    }
 
 
 def filled(spec: Mapping[str, Any], tables: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
@@ -197,7 +122,7 @@ def _colour(figure: Figure, metric: str) -> Any:
         names = dict(figure.runs)
         legend = alt.Legend(
             title=None,
-            **_legend_place(figure),
+            **legend_above(figure),
             labelExpr=_label_expression(names),
         )
         return alt.Color("run:N", scale=alt.Scale(domain=domain, range=hues), legend=legend)
@@ -206,7 +131,7 @@ def _colour(figure: Figure, metric: str) -> Any:
         title=None,
         symbolType="stroke",
         symbolStrokeWidth=3,
-        **_legend_place(figure),
+        **legend_above(figure),
     )
     return alt.Color("split:N", scale=alt.Scale(domain=domain, range=hues), legend=legend)
 
@@ -220,11 +145,8 @@ def _dash(figure: Figure) -> alt.StrokeDash:
     domain, dashes = dash_scale(figure.splits)
     legend = alt.Legend(
         title=None,
-        orient="bottom",
-        direction="horizontal",
-        columns=alt.ExprRef("columns_below"),
+        **LEGEND_BELOW,
         symbolType="stroke",
-        symbolSize=_DASH_LENGTH**2,
         symbolStrokeWidth=2,
     )
     return alt.StrokeDash("split:N", scale=alt.Scale(domain=domain, range=dashes), legend=legend)
@@ -383,7 +305,7 @@ def _marker_layers(*, labelled: bool) -> list[alt.Chart]:
     if labelled:
         # rows above the plot, so that onset and grokked never cover each other
         in_view = "inrange(datum.step, domain('x')) ? 1 : 0"
-        height = f"-6 - {_LABEL_HEIGHT} * datum.row"
+        height = f"-6 - {LABEL_HEIGHT} * datum.row"
         half = "3.2 * length(datum.label)"
         # at either end of the axis it stays within the figure
         middle = f"clamp(scale('x', datum.step), {half} - {_BESIDE}, width + {_BESIDE} - {half})"

@@ -4,7 +4,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from app.charts.curves import Figure, curves_spec, filled
+from app.charts.curves import curves_spec, filled
+from app.charts.figure import Figure
 from app.charts.palette import Theme, paper, vega_config
 
 Format = Literal["svg", "png", "html"]

@@ -13,7 +13,9 @@ import numpy as np
 import pyarrow as pa
 
 from app.bundle import bundle_url
-from app.charts.curves import Figure, curves_spec, margins
+from app.charts.curves import curves_spec
+from app.charts.figure import Figure
+from app.charts.legends import margins
 from app.charts.markers import Mode, annotations
 from app.charts.palette import vega_config
 from app.live.frames import Series, pack_series, series_of

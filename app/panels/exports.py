@@ -8,8 +8,8 @@ from typing import Any
 import streamlit as st
 
 from app import session
-from app.charts.curves import Figure
 from app.charts.export import MIME, Format, rendered
+from app.charts.figure import Figure
 from app.charts.markers import annotations
 from app.charts.palette import Theme
 from app.live.frames import Series

@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Literal
 
-from data.errors import UploadRefused
 from data.uploads import shelf
 from data.uploads.parse import Table, parse
 
@@ -31,19 +30,3 @@ def take(
     check(content, kind=kind, header=header)
     settings: dict[str, str | bool] = {"kind": kind, "sha256": shelf.keep(content, into=into)}
     return settings | ({"header": True} if header else {})
-
-
-def take_file(file: Path, *, kind: UploadKind, header: bool = False) -> dict[str, str | bool]:
-    """`take` for a file, which is not read if it is too large.
-
-    Raises:
-        UploadRefused: also where the file cannot be read.
-    """
-    try:
-        shelf.check_size(file.stat().st_size)
-        content = file.read_bytes()
-    except OSError as error:
-        raise UploadRefused(
-            f"{file} cannot be read: {error.strerror}; name another file"
-        ) from None
-    return take(content, kind=kind, header=header)

@@ -124,10 +124,9 @@ def _told_apart(names: Sequence[str]) -> list[str]:
     """Columns of equal name with numbers: `value`, `value_2`, as rows are told by name."""
     told: list[str] = []
     for name in names:
-        free = (f"{name}_{i}" for i in count(2))
-        told.append(
-            name if name not in told else next(x for x in free if x not in (*names, *told))
-        )
+        numbered = (f"{name}_{i}" for i in count(2))
+        free = (each for each in numbered if each not in (*names, *told))
+        told.append(next(free) if name in told else name)
     return told
 
 

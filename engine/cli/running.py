@@ -64,7 +64,7 @@ def configured(preset: str, changes: Sequence[str]) -> RunConfig:
 
 
 def result(row: dict[str, Any]) -> dict[str, Any]:
-    """What is reported of a run that ended; `seconds` and the rate are of training alone."""
+    """What is reported of a run that ended; `seconds` hold compilation, the rate does not."""
     renamed = {**row, "steps": row["last_step"], "seconds": row["train_seconds"]}
     return {column: renamed.get(column) for column in COLUMNS}
 

@@ -56,7 +56,7 @@ def _problem(item: Any) -> Problem:  # pydantic's ErrorDetails
             return Problem(setting, unknown_kind(section, str(given)))
         case "literal_error":
             choices = describe(*_field(section, kind, names[0])).choices
-            hint = nearest(str(given), choices) if given is not None else nearest("", choices)
+            hint = nearest("" if given is None else str(given), choices)
             listed = "" if hint.startswith("known") else f" (known: {', '.join(choices)})"
             return Problem(setting, f"{setting} cannot be {_shown(given)}; {hint}{listed}")
         case "missing" | "too_short" | "too_long" | "tuple_type" if names and (

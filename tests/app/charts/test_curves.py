@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 import vl_convert
 
-from app.charts.curves import TABLES, Figure, curves_spec, filled, margins
+from app.charts.curves import TABLES, curves_spec, filled
+from app.charts.figure import Figure
+from app.charts.legends import margins
 from app.charts.palette import SPLIT_DASHES
 
 SEEDS = (("1", "one"), ("2", "two"))

@@ -1,7 +1,7 @@
 """An exported figure is a file that needs nothing else."""
 
-from app.charts.curves import Figure
 from app.charts.export import rendered
+from app.charts.figure import Figure
 from app.charts.markers import annotations
 from tests.app.recorded import curve, run
 

@@ -63,19 +63,25 @@ def test_a_fork_goes_on_from_a_checkpoint_with_other_settings(
     assert app.query_params["runs"] == f"{finished},{fork['run_id']}"
 
 
+def _checkpointing(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> int:
+    """A run that trains, and soon replaces any checkpoint that is not kept."""
+    monkeypatch.setenv("GROKKING_LAB_CHECKPOINT_SECONDS", "0.2")
+    (run,) = lab.launch(ENDLESS)
+    reaches(lab, run, 400)
+    return run
+
+
 @pytest.mark.long
 def test_a_run_that_trains_is_forked_at_the_step_that_is_shown(
     page: OpenPage, lab: Lab, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setenv("GROKKING_LAB_CHECKPOINT_SECONDS", "0.2")
-    (run,) = lab.launch(ENDLESS)
-    reaches(lab, run, 400)
+    run = _checkpointing(lab, monkeypatch)
     app = page("live", runs=str(run))
     app.button(key="do-fork").click().run()
     shown = app.select_slider(key="fork-step").value
-    rolling = [row["step"] for row in lab.checkpoints(run) if not row["kept"]]
-    latest = rolling[-1] if rolling else -1  # a kept one stays
-    until(lambda: latest not in {row["step"] for row in lab.checkpoints(run)})
+    # one that is kept would stay
+    rolling = until(lambda: {row["step"] for row in lab.checkpoints(run) if not row["kept"]})
+    until(lambda: not rolling & {row["step"] for row in lab.checkpoints(run)})
     app.text_area(key="fork-settings").set_value("optimizer.weight_decay = 0.5").run()
     assert app.select_slider(key="fork-step").value == shown
     app.button(key="fork-now").click().run()
@@ -86,9 +92,7 @@ def test_a_run_that_trains_is_forked_at_the_step_that_is_shown(
 def test_a_step_whose_checkpoint_was_replaced_is_not_exchanged_for_another_unseen(
     page: OpenPage, lab: Lab, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setenv("GROKKING_LAB_CHECKPOINT_SECONDS", "0.2")
-    (run,) = lab.launch(ENDLESS)
-    reaches(lab, run, 400)
+    run = _checkpointing(lab, monkeypatch)
     lab.pause(run)
     until(lambda: state(lab, run) == "paused")
     app = page("live", runs=str(run))
