@@ -30,7 +30,7 @@ def evaluate(batch: Batch) -> tuple[Evaluated, list[int]]:
     measured with dropout. Where later answers of a row know more, accuracy is told for each.
     """
     with_accuracy = any(batch.feed.takes_all) and not batch.weights.averages and not batch.drops
-    names, numbers = batch.measure(partial(_measure, batch), with_accuracy=with_accuracy)
+    names, numbers = batch.measure(partial(measured, batch), with_accuracy=with_accuracy)
     # one copy to the host, and so one wait for the device
     table = numbers.cpu().tolist()
     values: dict[int, Metrics] = {}
@@ -50,7 +50,8 @@ def evaluate(batch: Batch) -> tuple[Evaluated, list[int]]:
     return Evaluated(batch.step, values), infinite
 
 
-def _measure(batch: Batch, gradient: Gradient) -> Measured:
+def measured(batch: Batch, gradient: Gradient) -> Measured:
+    """What `evaluate` tells, as numbers that still lie on the device."""
     found: dict[Name, Tensor] = {
         ("", "weight_norm"): batch.weights.norm()[:, 0],
         ("", "gradient_norm"): batch.weights.gradient_norm()[:, 0],

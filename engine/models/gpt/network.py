@@ -135,7 +135,7 @@ class GPT(Network):
         everywhere, last = tuple(range(T)), len(self.blocks) - 1
         wanted = read if self.savings else everywhere
         dtype = self.matmul_dtype
-        x = torch.empty(0)
+        x = self.embedding.new_empty(0)
         for layer, block in enumerate(self.blocks):
             queries = wanted if layer == last else everywhere
             if layer > 0:

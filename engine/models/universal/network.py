@@ -63,7 +63,7 @@ class Universal(GPT):
         wanted = read if self.savings else everywhere
         last = (self.n_loops - 1) * len(self.blocks) + self.sharing.last_source
         by_table = self.savings and len(self.embedding) < B
-        x, kv = torch.empty(0), None
+        x, kv = self.embedding.new_empty(0), None
         for step in range(self.n_loops * len(self.blocks)):
             block = self.blocks[step % len(self.blocks)]
             queries = wanted if step >= last else everywhere
