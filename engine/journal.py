@@ -39,6 +39,11 @@ def start_line(
     )
 
 
+def task_line(step: int, *, majority: float) -> bytes:
+    """What is known of a task once it is built: the accuracy of its most frequent answer."""
+    return encode("task", s=step, majority=majority)
+
+
 def program_line(
     step: int, *, compiled: bool, replayed: bool, spreads: bool, reason: str
 ) -> bytes:

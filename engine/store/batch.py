@@ -63,6 +63,7 @@ class Batch:
     rss_bytes: int | None = None
     device_bytes: int | None = None
     threads: int | None = None
+    majority: float | None = None
     ended: str | None = None
     ended_at: datetime | None = None
     message: str = ""
@@ -73,6 +74,7 @@ class Batch:
     def __post_init__(self) -> None:
         self._readers = {
             "start": self._start,
+            "task": self._task,
             "program": self._program,
             "m": self._evaluation,
             "snap": self._snapshot,
@@ -95,6 +97,9 @@ class Batch:
     def _start(self, line: Line) -> None:
         from_step, self.device = _count(line["from_step"]), _text(line["device"])
         self.last_step = max(self.last_step, from_step)
+
+    def _task(self, line: Line) -> None:
+        self.majority = _number(line["majority"])
 
     def _program(self, line: Line) -> None:
         """In which way it is computed: for whoever reads the journal, no result."""

@@ -192,7 +192,8 @@ UPDATE runs SET last_step = greatest(runs.last_step, new.last_step),
     steps_per_second = coalesce(new.steps_per_second, runs.steps_per_second),
     rss_bytes = coalesce(new.rss_bytes, runs.rss_bytes),
     device_bytes = coalesce(new.device_bytes, runs.device_bytes),
-    threads = coalesce(new.threads, runs.threads)
+    threads = coalesce(new.threads, runs.threads),
+    majority = coalesce(new.majority, runs.majority)
 FROM {new} AS new WHERE runs.run_id = new.run_id
 """
 _COLUMNS = {
@@ -208,6 +209,7 @@ _COLUMNS = {
     "rss_bytes": "BIGINT",
     "device_bytes": "BIGINT",
     "threads": "INTEGER",
+    "majority": "DOUBLE",
 }
 
 

@@ -30,11 +30,13 @@ CREATE TABLE IF NOT EXISTS runs (
     device_bytes     BIGINT,
     threads          INTEGER,              -- that compute, idle cores that are lent among them, as last told
     chance           DOUBLE,               -- accuracy of a uniform guess
+    majority         DOUBLE,               -- of always giving the most frequent answer; NULL before the first start
     thresholds       JSON                  -- of the onset detector; empty follows the defaults
 );
 
 -- For a database of an earlier edition.
 ALTER TABLE runs ADD COLUMN IF NOT EXISTS threads INTEGER;
+ALTER TABLE runs ADD COLUMN IF NOT EXISTS majority DOUBLE;
 
 -- Every evaluation. Append order is step order.
 CREATE TABLE IF NOT EXISTS metrics (

@@ -76,6 +76,8 @@ class Batch:
             for run, own in zip(self.configs, tasks, strict=True)
         }
         """Which of these splits a run has nothing in."""
+        self.majority = {run: own.majority for run, own in zip(self.configs, tasks, strict=True)}
+        """Of each run, the accuracy of always giving the most frequent answer."""
         task = tasks[0]
         self.by_answer = task.by_answer
         """Whether accuracy is told answer by answer."""

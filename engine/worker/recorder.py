@@ -58,6 +58,10 @@ class Recorder:
         self._step = from_step
         self._status.write(step=from_step, waiting="")
 
+    def task(self, step: int, *, majority: float) -> None:
+        """What is known of the run's task once it is built."""
+        self._tell(journal.task_line, step, majority=majority)
+
     def program(
         self, step: int, *, compiled: bool, replayed: bool, spreads: bool, reason: str
     ) -> None:

@@ -87,7 +87,8 @@ class Session:
     def run(self) -> None:
         """Train until no run is left in the batch."""
         decision = self._batch.decision
-        for recorder in self.recorders.values():
+        for run, recorder in self.recorders.items():
+            recorder.task(self._batch.step, majority=self._batch.majority[run])
             recorder.program(
                 self._batch.step,
                 compiled=decision.compiled,

@@ -199,6 +199,19 @@ def test_system_figures_are_those_told_last(store: Store, record: Record):
     assert [row[name] for name in told] == [20.0, 7, 8, 2]
 
 
+def test_the_accuracy_of_the_most_frequent_answer_is_known_once_a_worker_tells_it(
+    store: Store, record: Record
+):
+    run = record()
+    store.ingest(run.run_id, run.folder.path)
+    assert store.runs()[0]["majority"] is None
+    run.write(journal.task_line(0, majority=0.475))
+    store.ingest(run.run_id, run.folder.path)
+    run.write(journal.metrics_line(1, {"train": {"accuracy": 0.5}}))
+    store.ingest(run.run_id, run.folder.path)
+    assert store.runs()[0]["majority"] == 0.475
+
+
 def test_figures_of_an_earlier_edition_tell_no_threads(store: Store, record: Record):
     run = record()
     figures = {"steps_per_second": 20.0, "train_seconds": 1.0, "rss_bytes": 7, "device_bytes": 8}

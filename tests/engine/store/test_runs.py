@@ -57,6 +57,7 @@ LISTED = [
     "steps_per_second",
     "train_seconds",
     "chance",
+    "majority",
     "finished_at",
     "phase",
 ]
@@ -272,8 +273,9 @@ def test_a_database_of_an_earlier_edition_gets_the_columns_it_lacks(path: Path):
     store.close()
     with duckdb.connect(str(path)) as connection:
         connection.execute("ALTER TABLE runs DROP COLUMN threads")
+        connection.execute("ALTER TABLE runs DROP COLUMN majority")
     for _ in range(2):
         store = Store(path)
         (row,) = store.runs()
-        assert (row["name"], row["threads"]) == ("old", None)
+        assert (row["name"], row["threads"], row["majority"]) == ("old", None, None)
         store.close()

@@ -24,6 +24,8 @@ def test_a_run_leaves_a_whole_journal_and_exits_with_zero(bench: Bench):
     assert kinds[0] == "start"
     assert kinds[-1] == "end"
     assert {"m", "snap", "ckpt"} <= set(kinds)
+    # of the sums mod 11, each as often as any other
+    assert bench.newest(1, "task")["majority"] == 1 / 11
     assert bench.lines(1)[-1]["reason"] == "finished"
     assert bench.lines(1)[-1]["s"] == 200
 
