@@ -69,6 +69,11 @@ def percent(share: float | None) -> str:
     return f"{min(100 * share, 99.99):.2f} %"
 
 
+def percentage(share: float | None) -> float | None:
+    """The number that `percent` writes, for columns that are sorted by it."""
+    return None if share is None else float(percent(share).removesuffix(" %"))
+
+
 def duration(seconds: float | None) -> str:
     """`8 s`, `3 min 20 s`, `2 h 5 min`."""
     if seconds is None:

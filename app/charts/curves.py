@@ -22,8 +22,12 @@ _SHORT_NUMBER = (
     " ? format(datum.value, '~e') : format(datum.value, '~g')"
 )
 """A label of an axis that leaves its title room: 20, 0.5, 1e+5, 3e-4."""
+_LABELS: dict[str, Any] = {"minExtent": 40, "maxExtent": 40}
+"""Pixels for the labels of an upright axis: its title stands still while they change."""
 _BESIDE = 56
 """Pixels by which a marker's label may stick out on either side of the plot."""
+_BETWEEN = 6
+"""Pixels that two labels of one row are apart at least."""
 
 
 def curves_spec(figure: Figure, *, width: int = 760) -> dict[str, Any]:
@@ -63,7 +67,7 @@ def filled(spec: Mapping[str, Any], tables: Mapping[str, Sequence[Any]]) -> dict
 def _panel(figure: Figure, metric: str, *, height: int, width: int) -> Any:
     layers: list[alt.Chart] = []
     if metric == "accuracy":
-        layers += _plateau_layers()
+        layers.append(_plateau_band())
     if figure.mode == "seeds":
         layers += _seed_layers(figure, metric)
     else:
@@ -74,6 +78,8 @@ def _panel(figure: Figure, metric: str, *, height: int, width: int) -> Any:
     if metric == "loss":
         layers.append(_zero_label())
     layers += _marker_layers(labelled=metric == "accuracy")
+    if metric == "accuracy":
+        layers += _plateau_words()
     return alt.layer(*layers).properties(height=height, width=width)
 
 
@@ -101,16 +107,18 @@ def _faint() -> Any:
 def _y(metric: str, field: str = "value") -> alt.Y:
     if metric == "accuracy":
         scale = alt.Scale(domain=[-0.015, 1.025], nice=False)
-        axis = alt.Axis(title="accuracy", values=[0, 0.25, 0.5, 0.75, 1], format=".2~f")
+        axis = alt.Axis(title="accuracy", values=[0, 0.25, 0.5, 0.75, 1], format=".2~f", **_LABELS)
     elif metric == "loss":
         scale = alt.Scale(type="log", nice=False, padding=6)
         # Vega leaves labels of a logarithmic axis empty where they would be too many
         number = f"datum.label === '' ? '' : {_SHORT_NUMBER}"
-        axis = alt.Axis(title="loss (nats)", labelExpr=number, tickCount=6, gridOpacity=_faint())
+        axis = alt.Axis(
+            title="loss (nats)", labelExpr=number, tickCount=6, gridOpacity=_faint(), **_LABELS
+        )
     else:
         scale = alt.Scale(zero=False, padding=6)
         title = metric.replace("_", " ")
-        axis = alt.Axis(title=title, labelExpr=_SHORT_NUMBER, tickCount=4)
+        axis = alt.Axis(title=title, labelExpr=_SHORT_NUMBER, tickCount=4, **_LABELS)
     return alt.Y(f"{field}:Q", scale=scale, axis=axis)
 
 
@@ -157,7 +165,8 @@ def _named(table: str) -> alt.Chart:
 
 
 def _lines(figure: Figure, metric: str, *, thin: bool) -> alt.Chart:
-    mark: dict[str, Any] = {"strokeWidth": 1, "strokeOpacity": 0.3} if thin else {"strokeWidth": 2}
+    faint = {"strokeWidth": 1, "strokeOpacity": {"expr": "thin"}}
+    mark: dict[str, Any] = faint if thin else {"strokeWidth": 2}
     chart = (
         _named("curves")
         .mark_line(clip=True, strokeJoin="round", invalid="show", **mark)
@@ -253,36 +262,51 @@ def _seed_layers(figure: Figure, metric: str) -> list[alt.Chart]:
     return [band, _lines(figure, metric, thin=True), line]
 
 
-def _plateau_layers() -> list[alt.Chart]:
-    band = (
+def _plateau_band() -> alt.Chart:
+    return (
         _named("plateau")
         .mark_rect(color="#8A9099", opacity=0.13, clip=True)
         .encode(x="low:Q", x2="high:Q")
     )
+
+
+def _plateau_words() -> list[alt.Chart]:
     low, high = (f"clamp(scale('x', datum.{end}), 0, width)" for end in ("low", "high"))
     # on the band where there is room, else to the right of it, where both curves are up
     needed = "6.5 * length(datum.label)"
     inside, beside = f"{high} - {low} > {needed}", f"width - {high} > {needed} + 8"
-    words = (
-        _named("plateau")
-        .mark_text(
-            baseline="middle",
-            clip=True,
-            fontStyle="italic",
-            x={"expr": f"{inside} ? ({low} + {high}) / 2 : {high} + 8"},
-            align={"expr": f"{inside} ? 'center' : 'left'"},
-            fillOpacity={"expr": f"{inside} || {beside} ? 1 : 0"},
+    shown = f"{inside} || {beside} ? 1 : 0"
+
+    def words(**look: Any) -> alt.Chart:
+        return (
+            _named("plateau")
+            .mark_text(
+                baseline="middle",
+                clip=True,
+                fontStyle="italic",
+                x={"expr": f"{inside} ? ({low} + {high}) / 2 : {high} + 8"},
+                align={"expr": f"{inside} ? 'center' : 'left'"},
+                fillOpacity={"expr": shown},
+                **look,
+            )
+            .encode(y=alt.datum(0.55), text="label:N")
         )
-        .encode(y=alt.datum(0.55), text="label:N")
-    )
-    return [band, words]
+
+    # on paper of their own: curves and rules cross the band
+    paper = {"expr": "paper"}
+    around = {
+        "strokeWidth": 4,
+        "strokeJoin": "round",
+        "strokeOpacity": {"expr": f"0.8 * ({shown})"},
+    }
+    return [words(color=paper, stroke=paper, **around), words()]
 
 
 def _chance_layers() -> list[alt.Chart]:
     rule = _named("chance").mark_rule(strokeDash=[2, 3], color="#8A9099").encode(y="value:Q")
     words = (
         _named("chance")
-        .mark_text(align="left", baseline="middle", dx=5, clip=False)
+        .mark_text(align="left", baseline="middle", dx=5, dy={"expr": "datum.dy"}, clip=False)
         .encode(y="value:Q", x=alt.value("width"), text="label:N")
     )
     return [rule, words]
@@ -290,7 +314,7 @@ def _chance_layers() -> list[alt.Chart]:
 
 def _marker_layers(*, labelled: bool) -> list[alt.Chart]:
     # an expression, not a channel: the legend belongs to the curves
-    colour = {"expr": "datum.colour"}
+    colour = {"expr": "marker_colours[datum.kind]"}
     layers = [
         _named("markers")
         .mark_rule(
@@ -304,22 +328,41 @@ def _marker_layers(*, labelled: bool) -> list[alt.Chart]:
     ]
     if labelled:
         # rows above the plot, so that onset and grokked never cover each other
-        in_view = "inrange(datum.step, domain('x')) ? 1 : 0"
+        seen = f"{_in_view('datum')} && !{_touches('before')} && !{_touches('after')} ? 1 : 0"
         height = f"-6 - {LABEL_HEIGHT} * datum.row"
-        half = "3.2 * length(datum.label)"
-        # at either end of the axis it stays within the figure
-        middle = f"clamp(scale('x', datum.step), {half} - {_BESIDE}, width + {_BESIDE} - {half})"
         layers.append(
             _named("markers")
             .transform_filter("datum.label !== ''")
             .mark_text(
                 baseline="bottom",
                 clip=False,
-                x={"expr": middle},
+                x={"expr": _middle("datum")},
                 y={"expr": height},
-                fillOpacity={"expr": in_view},
+                fillOpacity={"expr": seen},
                 color=colour,
             )
             .encode(text="label:N")
         )
     return layers
+
+
+def _in_view(marker: str) -> str:
+    return f"inrange({marker}.step, domain('x'))"
+
+
+def _half(marker: str) -> str:
+    return f"3.2 * length({marker}.label)"
+
+
+def _middle(marker: str) -> str:
+    # at either end of the axis the label stays within the figure
+    half = _half(marker)
+    return f"clamp(scale('x', {marker}.step), {half} - {_BESIDE}, width + {_BESIDE} - {half})"
+
+
+def _touches(side: str) -> str:
+    """Whether a label would touch the one that it gives way to on a side."""
+    other = f"datum.{side}"
+    between = f"abs({_middle('datum')} - {_middle(other)})"
+    needed = f"{_half('datum')} + {_half(other)} + {_BETWEEN}"
+    return f"({other} && {_in_view(other)} && {between} < {needed})"

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any, Literal
 
-from app.charts.palette import MARKER_COLOURS, split_scale
+from app.charts.palette import split_scale
 from engine import is_held_out, is_memory
 
 Row = dict[str, Any]
@@ -18,15 +18,23 @@ _BY_HAND = ("forked", "note")
 _ROWS = {"memorised": 2, "onset": 1, "grokked": 0}
 """The row of labels above the plot, counted from the plot, where a task has one test split."""
 _KINDS = (*_STEPS, "recalled")
+_LEAST_ABOVE_CHANCE = 0.02
+"""By so much is always giving the most frequent answer better than guessing, to be told."""
 
 
 def annotations(runs: Sequence[Run], events: Sequence[Row], mode: Mode) -> dict[str, list[Row]]:
     """The three small tables that lie over the curves: `markers`, `plateau`, `chance`."""
     return {
-        "markers": markers(runs, mode) + other_events(events, runs, mode),
+        "markers": _packed(markers(runs, mode) + other_events(events, runs, mode)),
         "plateau": plateau(runs, mode),
         "chance": chance(runs),
     }
+
+
+def _packed(rows: Sequence[Row]) -> list[Row]:
+    """The same with labels as near to the plot as they come: empty rows fall out."""
+    used = sorted({row["row"] for row in rows if row["label"]})
+    return [{**row, "row": used.index(row["row"]) if row["label"] else 0} for row in rows]
 
 
 def label_rows(splits: Sequence[str]) -> int:
@@ -131,8 +139,9 @@ def _marker(kind: str, step: int, *, run: str, label: str, weight: float, row: i
         "label": label,
         "weight": weight,
         "row": row,
-        "colour": MARKER_COLOURS.get(kind, "#8A9099"),
         "dash": [5, 3] if kind in _BY_HAND else [],
+        "before": None,
+        "after": None,
     }
 
 
@@ -150,7 +159,22 @@ def other_events(events: Sequence[Row], runs: Sequence[Run], mode: Mode) -> list
             named.add(kind)
         whose = str(event["run_id"])
         rows.append(_marker(kind, event["step"], run=whose, label=label, weight=0.6, row=row))
+    _give_way([row for row in rows if row["label"]])
     return rows
+
+
+def _give_way(labelled: Sequence[Row]) -> None:
+    """Note in each label of one row the nearest that it gives way to where they would touch.
+
+    What a run came to by itself goes first, then what is earlier.
+    """
+    ranked = sorted(labelled, key=lambda row: (row["kind"] in _BY_HAND, row["step"]))
+    for rank, row in enumerate(ranked):
+        first = [{name: other[name] for name in ("step", "label")} for other in ranked[:rank]]
+        before = [other for other in first if other["step"] <= row["step"]]
+        after = [other for other in first if other["step"] > row["step"]]
+        row["before"] = max(before, key=lambda other: other["step"], default=None)
+        row["after"] = min(after, key=lambda other: other["step"], default=None)
 
 
 def _whose(events: Sequence[Row], kind: str) -> set[int]:
@@ -180,6 +204,18 @@ def plateau(runs: Sequence[Run], mode: Mode) -> list[Row]:
 
 
 def chance(runs: Sequence[Run]) -> list[Row]:
-    """One dotted line for each chance level among the runs."""
-    levels = sorted({run["chance"] for run in runs if run.get("chance")})
-    return [{"value": level, "label": f"chance {level:.3g}"} for level in levels]
+    """One dotted line for each chance level among the runs, and for each majority well above it.
+
+    Where both stand, each is named on its far side of the two.
+    """
+    levels = {run["chance"] for run in runs if run.get("chance")}
+    higher = {run["majority"] for run in runs if _is_told(run.get("majority"), run.get("chance"))}
+    below, above = (4, -4) if higher else (0, 0)
+    return [
+        *({"value": v, "label": f"chance {v:.3g}", "dy": below} for v in sorted(levels)),
+        *({"value": v, "label": f"majority {v:.3g}", "dy": above} for v in sorted(higher)),
+    ]
+
+
+def _is_told(majority: float | None, chance: float | None) -> bool:
+    return majority is not None and majority > (chance or 0) + _LEAST_ABOVE_CHANCE

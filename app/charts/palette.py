@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 Theme = Literal["light", "dark"]
+THEMES: tuple[Theme, ...] = ("light", "dark")
 
 SPLIT_COLOURS = {
     "train": "#0072B2",
@@ -58,15 +59,15 @@ RUN_COLOURS = (
 )
 """Hues of runs that are compared, by their order in the selection."""
 
-MARKER_COLOURS = {
-    "memorised": "#8A9099",
-    "recalled": "#8A9099",
-    "onset": "#A75CC0",
-    "grokked": "#009E73",
-    "collapsed": "#C23B22",
-    "diverged": "#C23B22",
-    "forked": "#8A9099",
-    "note": "#8A9099",
+_MARKER_HUES = {
+    "memorised": "grey",
+    "recalled": "grey",
+    "onset": "purple",
+    "grokked": "green",
+    "collapsed": "red",
+    "diverged": "red",
+    "forked": "grey",
+    "note": "grey",
 }
 """Grey when it memorised or recalls, purple when generalisation begins, green when it is done."""
 
@@ -74,6 +75,13 @@ _INK = {
     "light": {"text": "#1d232a", "soft": "#5b6570", "grid": "#e3e7eb", "paper": "#ffffff"},
     "dark": {"text": "#e6eaee", "soft": "#a3adb8", "grid": "#2a323b", "paper": "#11151a"},
 }
+_MARKER_INK = {
+    "light": {"grey": "#6b7280", "purple": "#9a4bb5", "green": "#00805c", "red": "#c23b22"},
+    "dark": {"grey": "#9aa3ad", "purple": "#bd85d2", "green": "#14b58a", "red": "#e8705a"},
+}
+"""Markers are named in their own colour: one that can be read on the theme's paper."""
+_THIN = {"light": 0.3, "dark": 0.5}
+"""How opaque the line of a single seed is: on dark paper a faint line is lost sooner."""
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 
@@ -98,8 +106,16 @@ def run_scale(labels: Sequence[str]) -> tuple[list[str], list[str]]:
     return list(labels), hues
 
 
+def marker_colours(theme: Theme) -> dict[str, str]:
+    """The colour of each kind of marker, of its rule and of its label."""
+    return {kind: _MARKER_INK[theme][hue] for kind, hue in _MARKER_HUES.items()}
+
+
 def vega_config(theme: Theme) -> dict[str, Any]:
-    """What a theme changes in a figure: inks and grid, nothing else."""
+    """What a theme changes in a figure: inks and grid, nothing else.
+
+    The figures of curves take their `marker_colours`, `thin` and `paper` from its parameters.
+    """
     ink = _INK[theme]
     axis = {
         "labelColor": ink["soft"],
@@ -128,6 +144,11 @@ def vega_config(theme: Theme) -> dict[str, Any]:
         "title": {"color": ink["text"], "subtitleColor": ink["soft"], "font": FONT},
         "view": {"stroke": None},
         "text": {"color": ink["soft"], "font": FONT, "fontSize": 12},
+        "params": [
+            {"name": "marker_colours", "value": marker_colours(theme)},
+            {"name": "thin", "value": _THIN[theme]},
+            {"name": "paper", "value": ink["paper"]},
+        ],
     }
 
 

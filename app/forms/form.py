@@ -49,7 +49,7 @@ def tell(slots: Slots, problems: Mapping[str, str]) -> list[str]:
         if slot is None:
             homeless.append(sentence)
         else:
-            slot.markdown(f":red[:material/error: {plain(sentence)}]")
+            slot.markdown(f":small[:red[:material/error: {plain(sentence)}]]")
     return homeless
 
 

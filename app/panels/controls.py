@@ -21,7 +21,7 @@ _LOOKS = {
 
 def toolbar(runs: Sequence[Run]) -> None:
     """A row of buttons; those that make no sense now cannot be pressed."""
-    columns = st.container(horizontal=True, gap="small")
+    columns = st.container(horizontal=True, gap="xsmall")
     for verb, (icon, title) in _LOOKS.items():
         those = able(verb, runs)
         label = title if len(those) < 2 or verb == "note" else f"{title} ({len(those)})"

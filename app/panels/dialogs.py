@@ -90,8 +90,8 @@ def _kill(runs: Sequence[Run]) -> None:
 @guarded
 def _delete(runs: Sequence[Run]) -> None:
     those = able("delete", runs)
-    named = "; ".join(plain(f"{run['run_id']} {run.get('name') or ''}") for run in those)
-    st.write(f"Curves, snapshots, checkpoints and notes of {several(those)} go: {named}.")
+    named = "; ".join(plain(f"run {run['run_id']} {run.get('name') or ''}") for run in those)
+    st.write(f"Curves, snapshots, checkpoints and notes of {several(those)} are deleted: {named}.")
     if _decided("Delete", key="delete-now", disabled=not those):
         gone = {run["run_id"] for run in those}
 

@@ -84,7 +84,7 @@ def filtered(runs: Sequence[Run]) -> list[Run]:
     with columns[0]:
         text = st.text_input(
             "text",
-            placeholder="in name, notes, settings: phi=8",
+            placeholder="words, phi=8",
             key="text",
             bind="query-params",
             help="Words that a run must all have in its number, name, notes or settings, such as "
@@ -115,7 +115,9 @@ def _choice(key: str, known: set[str]) -> None:
     standing = session.widget(key)
     asked = links.every(key) if standing is None else standing
     # what no run has any more stays asked for: the page shows what its address says
-    st.multiselect(key, sorted(known.union(asked)), key=key, bind="query-params")
+    options = sorted(known.union(asked))
+    none = "any" if options else "none yet"
+    st.multiselect(key, options, key=key, bind="query-params", placeholder=none)
 
 
 def nothing_fits() -> None:

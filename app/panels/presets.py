@@ -37,16 +37,22 @@ def _rows(presets: Sequence[Preset], chosen: str) -> str | None:
     clicked = None
     for start in range(0, len(presets), _A_ROW):
         row = presets[start : start + _A_ROW]
-        for column, preset in zip(st.columns(_A_ROW), row, strict=False):
-            with column, st.container(border=True, height="stretch"):
+        # `main.py` lets cards of this key wrap where the window is narrow
+        cards = st.container(key=f"cards-{row[0].name}").columns(_A_ROW)
+        for column, preset in zip(cards, row, strict=False):
+            with (
+                column,
+                st.container(border=True, height="stretch", vertical_alignment="distribute"),
+            ):
                 clicked = _card(preset, chosen=preset.name == chosen) or clicked
     return clicked
 
 
 def _card(preset: Preset, *, chosen: bool) -> str | None:
-    st.markdown(f"**{plain(preset.title)}**  \n`{preset.name}`")
-    st.caption(plain(preset.description))
-    st.caption(f":material/insights: {plain(preset.expectation)}")
+    with st.container():
+        st.markdown(f"**{plain(preset.title)}**  \n`{preset.name}`")
+        st.caption(plain(preset.description))
+        st.caption(f":material/insights: {plain(preset.expectation)}")
     pressed = st.button(
         "Chosen" if chosen else "Start from this",
         key=f"preset-{preset.name}",

@@ -10,7 +10,7 @@ import streamlit as st
 from app import session
 from app.forms.fields import BASIC, shown
 from app.panels import controls, dialogs, exports
-from app.words import plain, several
+from app.words import percentage, plain, several
 
 Run = dict[str, Any]
 _TASK_NAMES = ("operation", "p", "group", "n_entities", "phi", "train_fraction")
@@ -18,6 +18,8 @@ _MOST_ROWS = 20
 """Rows that are seen at once where the window has room, which `main.py` sees to."""
 _ROW_HEIGHT = 35
 _KEY = "table-of-runs"
+_PERCENT = "test accuracy"
+"""The column that is drawn in percent; in a file it is a share."""
 
 
 def frame_of(runs: Sequence[Run]) -> pd.DataFrame:
@@ -34,7 +36,7 @@ def frame_of(runs: Sequence[Run]) -> pd.DataFrame:
         "grokked": lambda run: run.get("grokked_step"),
         "grokked OOD": _grokked_ood,
         "delay": lambda run: run.get("delay"),
-        "test accuracy": lambda run: run.get("test_accuracy"),
+        _PERCENT: lambda run: run.get("test_accuracy"),
         "task": lambda run: _described(run, "task", _TASK_NAMES),
         "model": lambda run: _described(run, "model", ("n_layers", "d_model")),
         "optimizer": lambda run: _described(run, "optimizer", ("learning_rate", "weight_decay")),
@@ -136,6 +138,9 @@ def grid(runs: Sequence[Run]) -> list[Run]:
         for name in ("step", "memorised", "onset", "grokked", "grokked OOD", "delay")
     }
     frame = frame_of(runs)
+    frame[_PERCENT] = pd.Series(
+        [percentage(run.get("test_accuracy")) for run in runs], dtype=float
+    )
     shares = [name for name in frame if frame[name].dtype == "Float64"]
     height = _ROW_HEIGHT * (min(len(runs), _MOST_ROWS) + 1) + 2
     event = st.container(key="room", height=height, border=False).dataframe(
@@ -150,7 +155,7 @@ def grid(runs: Sequence[Run]) -> list[Run]:
             **numbers,
             **{name: st.column_config.NumberColumn(name, format="%g") for name in shares},
             "run": st.column_config.NumberColumn("run", pinned=True, width="small"),
-            "test accuracy": st.column_config.NumberColumn("test accuracy", format="percent"),
+            _PERCENT: st.column_config.NumberColumn(_PERCENT, format="%g %%"),
             "steps/s": st.column_config.NumberColumn("steps/s", format="%.1f"),
             "train time": st.column_config.NumberColumn("train time", format="%.1f s"),
             "tags": st.column_config.ListColumn("tags"),

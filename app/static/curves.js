@@ -226,9 +226,8 @@ class Chart {
     this.readout.style.top = `${top + 24}px`;
     this.tell(near);
     this.readout.style.display = "block";
-    const right = at > box.width / 2;
-    this.readout.style.left = right ? "" : `${at + 12}px`;
-    this.readout.style.right = right ? `${this.plot.clientWidth - at + 12}px` : "";
+    const beyond = at > box.width / 2 ? at - 12 - this.readout.offsetWidth : at + 12;
+    this.readout.style.left = `${Math.max(0, beyond)}px`;
   }
 
   unpoint() {
@@ -358,5 +357,6 @@ function themeOf(host) {
 
 function short(value) {
   if (value === 0) return "0";
+  if (value < 1 && value >= 0.99995) return "0.9999"; // only what is whole is written as 1
   return Math.abs(value) < 0.001 ? value.toExponential(2) : value.toPrecision(4);
 }

@@ -42,7 +42,7 @@ def main() -> None:
         _empty()
         return
     heading = st.container()
-    bar = st.container(horizontal=True, vertical_alignment="center", gap="small")
+    bar = st.container(horizontal=True, vertical_alignment="center", gap="xsmall")
     with bar:
         chosen = _picked(everything)
     if not chosen:
@@ -82,7 +82,7 @@ def _picked(everything: Sequence[Row]) -> list[Row]:
     wanted = links.runs() or _newest(everything)
     links.put(runs=",".join(map(str, wanted)))
     here = [run for run in wanted if run in by_id]
-    with st.popover(f"Runs on view: {len(here)} of {len(everything)}", icon=":material/list:"):
+    with st.popover(f"On view: {len(here)} of {len(everything)}", icon=":material/list:"):
         picked = st.multiselect(
             "runs",
             list(by_id)[::-1],
@@ -122,7 +122,9 @@ def _title(runs: Sequence[Row]) -> None:
     if first.get("parent_run") is not None:
         parts.append(f"forked from run {first['parent_run']} at step {first['parent_step']:,}")
     parts += [f":gray-badge[{plain(tag)}]" for tag in first.get("tags") or []]
-    st.caption(" · ".join(parts) + (f"  \n{plain(first['notes'])}" if first["notes"] else ""))
+    lines = [" · ".join(parts), *([plain(first["notes"])] if first["notes"] else [])]
+    # no caption: it would fade the badges too
+    st.markdown("  \n".join(f":small[{line}]" for line in lines))
 
 
 def _common_name(runs: Sequence[Row]) -> str:
@@ -201,7 +203,8 @@ def _panel(states: tuple[str, ...], view: View) -> None:
         status.faults(watch.runs, watch.events)
         status.figures(watch.runs)
         status.system(watch.runs)
-    left, right = st.columns([13, 7], gap="medium")
+    # `main.py` puts one below the other where the window is narrow
+    left, right = st.container(key="sides").columns([13, 7], gap="medium")
     with left:
         _curves(lab, watch, view)
         shots.panel(lab, watch.runs)

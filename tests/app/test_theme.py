@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from app.charts.palette import THEMES as FIGURES
+from app.charts.palette import Theme, marker_colours, paper
+
 CONFIG = Path(__file__).parents[2] / ".streamlit" / "config.toml"
 THEMES = tomllib.loads(CONFIG.read_text())["theme"]
 
@@ -27,3 +30,10 @@ def test_a_primary_button_can_be_read_and_stands_out(theme: str):
     assert contrast(colours["primaryColor"], "#ffffff") >= 4.5
     for ground in ("backgroundColor", "secondaryBackgroundColor"):
         assert contrast(colours["primaryColor"], colours[ground]) >= 3
+
+
+@pytest.mark.parametrize("theme", FIGURES)
+def test_the_label_of_every_marker_can_be_read(theme: Theme):
+    assert paper(theme) == THEMES[theme]["backgroundColor"]
+    for kind, colour in marker_colours(theme).items():
+        assert contrast(colour, paper(theme)) >= 4.5, kind

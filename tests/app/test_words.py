@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.words import about, count, duration, figure, percent, plain, size
+from app.words import about, count, duration, figure, percent, percentage, plain, size
 
 
 @pytest.mark.parametrize(
@@ -36,6 +36,11 @@ def test_figures_are_short_and_honest():
 def test_only_what_is_all_or_nothing_is_100_or_0_percent():
     assert [percent(1.0), percent(0.0)] == ["100 %", "0 %"]
     assert [percent(0.999999), percent(1e-9)] == ["99.99 %", "1e-07 %"]
+
+
+def test_the_number_of_a_percentage_is_the_one_that_is_written():
+    shares = [0.999999, 1.0, 0.99784, 0.00001, 0.0, None]
+    assert [percentage(share) for share in shares] == [99.99, 100, 99.78, 0.001, 0, None]
 
 
 def test_a_loss_that_has_run_away_is_told_by_its_exponent():

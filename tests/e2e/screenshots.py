@@ -1,4 +1,7 @@
-"""Every page in every state and both themes, as pictures in `screenshots/`: look at them."""
+"""Every page in every state and both themes, as pictures in `screenshots/`: look at them.
+
+With the argument `readme`: the two pictures of the README, into `docs/figures/`.
+"""
 
 import os
 import sys
@@ -7,10 +10,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from app.charts.palette import THEMES, Theme
 from engine import PRESETS, apply, connect
 from engine import Lab as Engine
 from engine.home import ENVIRONMENT, Home
@@ -19,15 +23,16 @@ from tests.e2e.pages import Lab
 from tests.e2e.site import Site
 from tests.processes import end_all, worker_pids
 
-FOLDER = Path("screenshots")
-THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+FOLDER, FIGURES = Path("screenshots"), Path("docs/figures")
+WIDTH, NARROW = 1440, 900
 SETTLE_MS = 2500
 SLOWEST_MS = 60_000
 
 
 def main() -> None:
-    """Take all of them."""
+    """Take all of them, or those of the README."""
     FOLDER.mkdir(exist_ok=True)
+    take = _take_readme if sys.argv[1:] == ["readme"] else _take_all
     with tempfile.TemporaryDirectory() as folder:
         home = Home(Path(folder) / "lab").create()
         os.environ[ENVIRONMENT] = str(home.path)
@@ -37,7 +42,7 @@ def main() -> None:
                 browser = playwright.chromium.launch(
                     executable_path=executable(), args=list(FLAGS)
                 )
-                _take_all(browser, site, connect(home))
+                take(browser, site, connect(home))
         finally:
             site.kill()
             end_all(home)
@@ -51,16 +56,58 @@ def _take_all(browser: Browser, site: Site, engine: Engine) -> None:
     _both(browser, site, "?preset=composition-small", "launch-facts")
     grokking = _growing(browser, site, engine)
     _both(browser, site, f"live?runs={grokking}", "live-grokked")
+    _both(browser, site, f"live?runs={grokking}", "live-grokked-narrow", width=NARROW)
+    _measures(browser, site, engine, grokking)
     _dialogs(browser, site, grokking)
     seeds = engine.launch(_quick(**{"training.steps": 400}), name="three seeds", seeds=3)
     for run in seeds:
         _until_ended(engine, run)
-    _both(browser, site, "live?runs=" + ",".join(map(str, seeds)), "live-seeds")
-    _failed(browser, site, engine)
+    address = "live?runs=" + ",".join(map(str, seeds))
+    _both(browser, site, address, "live-seeds")
+    _both(browser, site, address, "live-seeds-narrow", width=NARROW)
+    failed = _failed(browser, site, engine)
+    address = "live?runs=" + ",".join(map(str, [grokking, *seeds[:2], failed]))
+    _both(browser, site, address, "live-compared")
+    _both(browser, site, address, "live-compared-narrow", width=NARROW)
     _lost_and_paused(browser, site, engine)
     _queued(browser, site, engine)
     _facts(browser, site, engine)
     _both(browser, site, "runs", "runs")
+    _both(browser, site, "runs", "runs-narrow", width=NARROW)
+    _chosen(browser, site)
+
+
+def _measures(browser: Browser, site: Site, engine: Engine, run: int) -> None:
+    for step, text in ((100, "the first of two"), (110, "the second, near it"), (900, "alone")):
+        engine.add_note(run, step, text)
+    chosen = "measures=weight_norm,gradient_norm,learning_rate&x=linear"
+    _both(browser, site, f"live?runs={run}&{chosen}", "live-measures")
+
+
+def _chosen(browser: Browser, site: Site) -> None:
+    for theme in THEMES:
+        with _window(browser, theme) as page:
+            view = Lab(page, site.url).open("runs")
+            view.select_row(1)
+            _settled(page)
+            view.select_row(2)
+            _picture(page, f"runs-chosen-{theme}")
+
+
+def _take_readme(browser: Browser, site: Site, engine: Engine) -> None:
+    """A run that has grokked, and the table in which it stands beside others."""
+    first, *others = engine.launch(_quick(), name="quick", tags=["baseline"], seeds=3)
+    for run in (first, *others):
+        _until_ended(engine, run)
+    for name, changes, seeds in (
+        ("no decay", {"optimizer.weight_decay": 0}, 2),
+        ("decay 1", {"optimizer.weight_decay": 1}, 2),
+        ("slower", {"optimizer.learning_rate": 1e-3}, 1),
+    ):
+        for run in engine.launch(_quick(**changes), name=name, seeds=seeds, tags=["control"]):
+            _until_ended(engine, run)
+    _both(browser, site, f"live?runs={first}", "live", folder=FIGURES, themes=("light",))
+    _both(browser, site, "runs", "runs", folder=FIGURES, themes=("dark",))
 
 
 def _growing(browser: Browser, site: Site, engine: Engine) -> int:
@@ -113,12 +160,13 @@ def _facts(browser: Browser, site: Site, engine: Engine) -> None:
     _both(browser, site, f"live?runs={run}", "live-facts")
 
 
-def _failed(browser: Browser, site: Site, engine: Engine) -> None:
+def _failed(browser: Browser, site: Site, engine: Engine) -> int:
     (run,) = engine.launch(
         _quick(**{"optimizer.kind": "sgd", "optimizer.learning_rate": 1.0}), name="too fast"
     )
     _until_ended(engine, run)
     _both(browser, site, f"live?runs={run}", "live-diverged")
+    return run
 
 
 def _lost_and_paused(browser: Browser, site: Site, engine: Engine) -> None:
@@ -151,17 +199,26 @@ def _until(engine: Engine, run: int, claim: Callable[[dict[str, Any]], bool]) ->
         time.sleep(0.1)
 
 
-def _both(browser: Browser, site: Site, address: str, name: str) -> None:
-    for theme in THEMES:
-        with _window(browser, theme) as page:
+def _both(
+    browser: Browser,
+    site: Site,
+    address: str,
+    name: str,
+    *,
+    width: int = WIDTH,
+    folder: Path = FOLDER,
+    themes: tuple[Theme, ...] = THEMES,
+) -> None:
+    for theme in themes:
+        with _window(browser, theme, width=width) as page:
             Lab(page, site.url).open(address)
-            _picture(page, f"{name}-{theme}")
+            _picture(page, f"{name}-{theme}", folder=folder)
 
 
 @contextmanager
-def _window(browser: Browser, theme: Literal["light", "dark"]) -> Iterator[Page]:
+def _window(browser: Browser, theme: Theme, *, width: int = WIDTH) -> Iterator[Page]:
     context = browser.new_context(
-        viewport={"width": 1440, "height": 1000},
+        viewport={"width": width, "height": 1000},
         color_scheme=theme,
     )
     try:
@@ -170,10 +227,10 @@ def _window(browser: Browser, theme: Literal["light", "dark"]) -> Iterator[Page]
         context.close()
 
 
-def _picture(page: Page, name: str) -> None:
+def _picture(page: Page, name: str, *, folder: Path = FOLDER) -> None:
     _settled(page)
-    page.screenshot(path=FOLDER / f"{name}.png")
-    print(FOLDER / f"{name}.png")
+    page.screenshot(path=folder / f"{name}.png")
+    print(folder / f"{name}.png")
 
 
 def _settled(page: Page) -> None:

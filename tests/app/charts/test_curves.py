@@ -10,7 +10,9 @@ import vl_convert
 from app.charts.curves import TABLES, curves_spec, filled
 from app.charts.figure import Figure
 from app.charts.legends import margins
-from app.charts.palette import SPLIT_DASHES
+from app.charts.markers import Mode, annotations
+from app.charts.palette import SPLIT_DASHES, THEMES, Theme, marker_colours, vega_config
+from tests.app.recorded import run
 
 SEEDS = (("1", "one"), ("2", "two"))
 FIGURES = [
@@ -21,9 +23,12 @@ FIGURES = [
 ]
 
 
-def drawn(figure: Figure, rows: list[dict[str, Any]], *, width: int = 760) -> str:
-    tables = {"curves": [{"run": "1", "split": "train", **row} for row in rows]}
-    return vl_convert.vegalite_to_svg(json.dumps(filled(curves_spec(figure, width=width), tables)))
+def drawn(
+    figure: Figure, rows: list[dict[str, Any]], *, width: int = 760, **tables: list[dict[str, Any]]
+) -> str:
+    tables |= {"curves": [{"run": "1", "split": "train", **row} for row in rows]}
+    spec = filled(curves_spec(figure, width=width), tables) | {"config": vega_config("light")}
+    return vl_convert.vegalite_to_svg(json.dumps(spec))
 
 
 def losses(*values: float) -> list[dict[str, Any]]:
@@ -160,6 +165,82 @@ def test_labels_of_the_axes_leave_their_titles_room():
     shown = set(re.findall(r">([^<>]+)</text>", svg))
     assert {"400", "500", "1e+4", "1e-4"} <= shown
     assert max(len(words) for words in shown if words[0].isdigit()) < len("100000")
+
+
+def labels(svg: str) -> list[tuple[str, float, float]]:
+    """The words above the plot that can be seen, with the middle and the height of each."""
+    texts = re.findall(r"<text ([^>]*)>([^<]+)</text>", svg)
+    found: list[tuple[str, float, float]] = []
+    for attributes, words in texts:
+        place = re.search(r"translate\(([-\d.]+),([-\d.]+)\)", attributes)
+        hidden = 'fill-opacity="0"' in attributes
+        if place and not hidden and float(place[2]) < 0 and 'text-anchor="middle"' in attributes:
+            found.append((words, float(place[1]), float(place[2])))
+    return found
+
+
+@pytest.mark.parametrize("mode", ["split", "seeds"])
+@pytest.mark.parametrize("width", [300, 760])
+@pytest.mark.parametrize("apart", [1, 12, 90])
+def test_labels_of_markers_never_overlap(mode: Mode, width: int, apart: int):
+    steps = {"memorised_step": 480, "onset_step": 481, "grokked_step": 483}
+    runs = [
+        run(i, splits=["train", "test"], **steps) for i in range(1, 4 if mode == "seeds" else 2)
+    ]
+    kinds = ("note", "collapsed", "forked", "diverged")
+    events = [{"run_id": 1, "step": 480 + apart * i, "kind": kind} for i, kind in enumerate(kinds)]
+    figure = Figure(
+        mode, ("train", "test"), tuple((str(i), str(i)) for i in range(1, len(runs) + 1))
+    )
+    svg = drawn(figure, losses(1, 1, 1, 1), width=width, **annotations(runs, events, mode))
+    seen = labels(svg)
+    assert {"memorised 480", "onset 481", "grokked 483"} <= {words for words, _, _ in seen}
+    assert any(words.startswith("collapsed") for words, _, _ in seen)
+    for i, (words, x, y) in enumerate(seen):
+        for other, beside, above in seen[:i]:
+            apart_enough = abs(x - beside) > 2.6 * (len(words) + len(other)) or abs(y - above) > 11
+            assert apart_enough, (words, other)
+
+
+def test_all_labels_are_there_where_there_is_room():
+    events = [{"run_id": 1, "step": step, "kind": "note"} for step in (2, 30, 900)]
+    svg = drawn(FIGURES[0], losses(1, 1, 1, 1), **annotations([run()], events, "split"))
+    assert [words for words, _, _ in labels(svg)].count("note") == 3
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_markers_have_the_colours_of_the_theme(theme: Theme):
+    tables = annotations([run()], [], "split")
+    spec = filled(curves_spec(FIGURES[0]), tables) | {"config": vega_config(theme)}
+    svg = vl_convert.vegalite_to_svg(json.dumps(spec))
+    for kind, step in (("memorised", 80), ("onset", 500), ("grokked", 700)):
+        colour = marker_colours(theme)[kind]
+        assert re.search(rf'fill="{colour}"[^>]*>{kind} {step}<', svg, re.IGNORECASE)
+        assert re.search(rf'stroke="{colour}"', svg, re.IGNORECASE)
+
+
+def test_titles_of_upright_axes_stand_in_line_whatever_their_labels_are():
+    places: set[str] = set()
+    for figure in (FIGURES[0], FIGURES[3]):
+        for values in ((1, 2), (1e-4, 1e5)):
+            svg = drawn(figure, losses(*values))
+            for title in (
+                "accuracy",
+                "loss (nats)",
+                *(m.replace("_", " ") for m in figure.measures),
+            ):
+                found = re.search(
+                    rf"translate\(([-\d.]+),[-\d.]+\) rotate\(-90\)[^>]*>{re.escape(title)}<", svg
+                )
+                assert found is not None, title
+                places.add(found[1])
+    assert len(places) == 1
+
+
+def test_the_delay_is_written_over_what_crosses_its_band():
+    svg = drawn(FIGURES[0], losses(1, 1, 1, 1), **annotations([run()], [], "split"))
+    accuracy = svg[: svg.index(">loss (nats)<")]
+    assert accuracy.rindex("delay 620 steps") > accuracy.rindex("rule mark")
 
 
 def test_a_narrow_figure_names_every_run_and_split_whole():

@@ -1,16 +1,17 @@
 """Markers, plateau and chance say what the engine detected, and nothing else."""
 
-from app.charts.markers import annotations, chance, label_rows, markers, plateau
-from app.charts.palette import MARKER_COLOURS
+import pytest
+
+from app.charts.markers import Mode, annotations, chance, label_rows, markers, plateau
 from tests.app.recorded import run
 
 
-def test_markers_are_grey_purple_and_green_and_named_with_their_step():
+def test_markers_are_named_with_their_step():
     rows = markers([run()], "split")
-    assert [(row["kind"], row["step"], row["colour"]) for row in rows] == [
-        ("memorised", 80, MARKER_COLOURS["memorised"]),
-        ("onset", 500, MARKER_COLOURS["onset"]),
-        ("grokked", 700, "#009E73"),
+    assert [(row["kind"], row["step"]) for row in rows] == [
+        ("memorised", 80),
+        ("onset", 500),
+        ("grokked", 700),
     ]
     assert rows[2]["label"] == "grokked 700"
 
@@ -99,6 +100,15 @@ def test_each_chance_level_is_drawn_once():
     assert [row["value"] for row in rows] == [1 / 59, 0.5]
 
 
+def test_the_most_frequent_answer_is_drawn_where_it_beats_guessing():
+    compared = run(1, chance=1 / 3, majority=0.475)
+    even = run(2, chance=1 / 59, majority=0.0172)
+    old = run(3, chance=0.5)
+    found = [row["label"] for row in chance([compared, even, old])]
+    assert found == ["chance 0.0169", "chance 0.333", "chance 0.5", "majority 0.475"]
+    assert [row["label"] for row in chance([even])] == ["chance 0.0169"]
+
+
 def test_notes_and_divergence_are_marked():
     told = [
         {"run_id": 1, "step": 30, "kind": "note"},
@@ -120,3 +130,30 @@ def test_among_seeds_the_first_divergence_is_named_and_says_how_many():
     rows = annotations([run(1), run(2), run(3)], told, "seeds")["markers"]
     labels = [row["label"] for row in rows if row["kind"] == "diverged"]
     assert labels == ["diverged (2 of 3)", ""]
+
+
+def told(*events: tuple[str, int]) -> list[dict[str, object]]:
+    return [{"run_id": i, "step": step, "kind": kind} for i, (kind, step) in enumerate(events, 1)]
+
+
+@pytest.mark.parametrize("mode", ["split", "seeds"])
+def test_of_two_events_a_persons_gives_way_to_the_runs_and_the_later_to_the_earlier(mode: Mode):
+    events = told(("note", 30), ("diverged", 40), ("forked", 50))
+    rows = annotations([run(i) for i in (1, 2, 3)], events, mode)["markers"]
+    named = {row["kind"]: row for row in rows if row["label"]}
+    sides = {
+        kind: [side and side["label"].split()[0] for side in (row["before"], row["after"])]
+        for kind, row in named.items()
+    }
+    assert sides["diverged"] == [None, None]
+    assert sides["note"] == [None, "diverged"]
+    assert sides["forked"] == ["diverged", None]
+    assert sides["memorised"] == [None, None]
+
+
+def test_labels_stand_on_the_plot_where_no_others_are_below_them():
+    (memorised,) = annotations([run(onset_step=None, grokked_step=None)], [], "split")["markers"]
+    assert memorised["row"] == 0
+    rows = annotations([run(onset_step=None)], told(("note", 30)), "split")["markers"]
+    places = {row["kind"]: row["row"] for row in rows}
+    assert places == {"grokked": 0, "memorised": 1, "note": 2}

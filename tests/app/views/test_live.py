@@ -25,7 +25,7 @@ def test_a_finished_run_shows_its_state_phase_figures_and_events(page: OpenPage,
 def test_names_and_notes_are_shown_as_typed(page: OpenPage, finished: int):
     app = page("live", runs=str(finished))
     assert app.title[0].value == r"tiny \<b\>bold\<\/b\>"
-    assert r"\*\*loud\*\* note" in texts(app.caption)
+    assert r"\*\*loud\*\* note" in texts(app.markdown)
 
 
 def test_what_makes_no_sense_now_cannot_be_pressed(page: OpenPage, finished: int):
