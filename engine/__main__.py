@@ -9,10 +9,11 @@ INTERRUPTED = 130
 def _command_line() -> int:
     try:
         from engine.cli.main import main
+
+        return main()
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         return INTERRUPTED
-    return main()
 
 
 if __name__ == "__main__":

@@ -155,6 +155,15 @@ class Home:
         return self
 
 
+def unusable(home: Home, error: OSError) -> str:
+    """That a home cannot be used, why, and the way out, in one sentence."""
+    is_file = home.path.exists() and not home.path.is_dir()
+    place = "" if error.filename in (None, str(home.path)) else f": {error.filename}"
+    why = "it is a file, not a folder" if is_file else f"{error.strerror}{place}"
+    way_out = f"set {ENVIRONMENT} to a folder of your own"
+    return f"the lab's home {home.path} cannot be used: {why}; {way_out}"
+
+
 def atomic_write(path: Path, content: bytes) -> None:
     """Replace a file so that a reader, or a crash at any moment, sees the old or the new whole."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")

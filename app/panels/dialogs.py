@@ -190,7 +190,7 @@ def _fork(runs: Sequence[Run]) -> None:
         def act() -> None:
             typed = parse_assignments(filter(str.strip, text.splitlines()))
             overrides = ({"task.kind": teach} if taught else {}) | typed
-            new = session.lab().fork(run["run_id"], int(step), overrides)
+            new = session.lab().fork(run["run_id"], int(step), overrides, exact=True)
             links.put(runs=f"{run['run_id']},{new}", steps=None)
 
         _finish(act)

@@ -16,8 +16,7 @@ from io import StringIO
 import numpy as np
 from jaxtyping import Bool, Int64
 
-from data.errors import UploadRefused
-from data.uploads.problems import NAMED, LineProblem, refusal
+from data.uploads.problems import NAMED, LineProblem, refusal, too_few
 
 MOST_ROWS = 1_000_000
 MOST_FIELDS = 64
@@ -77,7 +76,7 @@ def parse(content: bytes, *, width: int | None = None, header: bool = False) -> 
     if lines.n_wrong:
         raise refusal(lines.first, n=lines.n_wrong)
     if not len(cells):
-        raise UploadRefused("the upload has no rows; give at least one line of data")
+        raise too_few("no rows beside the header" if header else "no rows")
     return Table(cells, names)
 
 
@@ -140,9 +139,8 @@ def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
 
 def _width(line: int, fields: list[str]) -> int:
     if not 2 <= len(fields) <= MOST_FIELDS:
-        raise refusal(
-            [LineProblem(line, f"has {_fields(len(fields))} instead of 2 to {MOST_FIELDS}")], n=1
-        )
+        found = f"has {_fields(len(fields))} instead of 2 to {MOST_FIELDS}"
+        raise refusal([LineProblem(line, f"{found}, with commas or tabs between")], n=1)
     return len(fields)
 
 

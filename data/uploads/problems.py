@@ -17,6 +17,13 @@ class LineProblem:
     what: str
 
 
+def too_few(rows: str) -> UploadRefused:
+    """The error that says how many rows are needed, and what for."""
+    return UploadRefused(
+        f"the upload has {rows}; give at least 2, one to train on and one for the test split"
+    )
+
+
 def refusal(problems: Iterable[LineProblem], *, n: int) -> UploadRefused:
     """The error that names the first lines of `n`; `problems` must hold at least those."""
     named = sorted(problems)[:NAMED]

@@ -5,6 +5,7 @@ from typing import Literal
 
 from data.uploads import shelf
 from data.uploads.parse import Table, parse
+from data.uploads.problems import too_few
 
 UploadKind = Literal["table", "triples"]
 
@@ -13,10 +14,13 @@ def check(content: bytes, *, kind: UploadKind, header: bool = False) -> Table:
     """The rows of an upload, every line checked.
 
     Raises:
-        UploadRefused: it is too large or has lines that cannot be used.
+        UploadRefused: it is too large, has lines that cannot be used, or less than two rows.
     """
     shelf.check_size(len(content))
-    return parse(content, width=3 if kind == "triples" else None, header=header)
+    table = parse(content, width=3 if kind == "triples" else None, header=header)
+    if len(table.cells) == 1:
+        raise too_few("1 row beside the header" if header else "1 row")
+    return table
 
 
 def take(

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from engine.bench import filters
 from engine.bench.measure import MEASUREMENTS, ON_DEMAND, measure
 from engine.bench.options import Options
 from engine.bench.table import table
@@ -24,8 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--all", action="store_true", help="all measurements, long ones too")
     for name, what in (
-        ("setting", "measure this setting, not those usually measured"),
-        ("arm", "compare this way of training; none: all of them"),
+        ("setting", "measure this setting (for presets: preset), not those usually measured"),
+        ("arm", "with throughput: compare this way of training; none: all of them"),
     ):
         parser.add_argument(
             f"--{name}",
@@ -38,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("seconds", float, "how long each arm trains in a round"),
         ("rounds", int, "how often the arms take turns"),
         ("threads", int, "threads of each program"),
-        ("grid", int, "values of each of a sweep's two settings"),
+        ("grid", int, "with sweep: values of each of its two settings"),
     ):
         default = getattr(usual, name)
         parser.add_argument(
@@ -49,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=_numbers,
         default=usual.sizes,
         metavar="N,N…",
-        help="runs in one program",
+        help="with batches: runs in one program",
     )
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default=usual.device)
     parser.add_argument(
@@ -115,14 +116,15 @@ def main(arguments: list[str] | None = None) -> int:
 def _taken(
     arguments: argparse.Namespace, options: Options
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    asked = measure(arguments.what, options, everything=arguments.all)
+    names = filters.named(arguments.what, everything=arguments.all)
+    filters.check(names, options)
     from engine.bench.machine import facts, pick
     from engine.bench.report import check
 
     device = pick(options.device)
     if arguments.to:
         check(arguments.to, device=device.type)
-    machine = facts(device)
+    asked, machine = measure(names, options), facts(device)
     for name, rows in asked:
         yield name, {"machine": machine, "options": asdict(options), "rows": rows}
         machine = facts(device)
@@ -133,4 +135,9 @@ def _but() -> str:
 
 
 def _numbers(text: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in text.split(","))
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"whole numbers with commas between, got '{text}'"
+        ) from None

@@ -14,6 +14,8 @@ Command = Callable[[argparse.Namespace], int]
 
 _UNKNOWN = re.compile(r"invalid choice: '(?P<given>.*)' \(choose from (?P<known>.*)\)")
 """How argparse words a name that is none of a list."""
+_NO_NUMBER = re.compile(r"invalid (?P<kind>int|float) value: ")
+_NUMBERS = {"int": "a whole number", "float": "a number"}
 
 
 class Parser(argparse.ArgumentParser):
@@ -23,12 +25,19 @@ class Parser(argparse.ArgumentParser):
         """Raise instead of printing the usage; `main` prints it in one place."""
         raise SettingsError(f"{_short(message)}; `{self.prog} --help` lists what is understood")
 
+    def parse_known_args(self, *args: Any, **kwargs: Any) -> Any:
+        """Complain of what is left over here, where the command's own name is known."""
+        parsed, left = super().parse_known_args(*args, **kwargs)
+        if left:
+            self.error(f"unrecognized arguments: {' '.join(left)}")
+        return parsed, left
+
 
 def _short(message: str) -> str:
-    """The complaint about a name that is none of a list, with the nearest of these alone."""
+    """Of a name that is none of a list the nearest of these alone; of a type no Python word."""
     unknown = _UNKNOWN.search(message)
     if unknown is None:
-        return message
+        return _NO_NUMBER.sub(lambda found: f"must be {_NUMBERS[found['kind']]}, got ", message)
     hint = nearest(unknown["given"], re.findall("'([^']+)'", unknown["known"]))
     return f"{message[: unknown.start()]}there is no '{unknown['given']}', {hint.rstrip('?')}"
 
@@ -132,7 +141,11 @@ def _add_export(verbs: Any) -> None:
         help="points: all that was measured (default); hf: the network, for transformers",
     )
     export.add_argument(
-        "--at", type=int, metavar="STEP", help="with hf: the nearest checkpoint; none: the latest"
+        "--at",
+        type=int,
+        metavar="STEP",
+        help="with hf: the checkpoint nearest to a step between the first and the last one; "
+        "none: the latest",
     )
 
 

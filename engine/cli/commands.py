@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import count
 
 from engine.cli.doctor import in_words, report
@@ -48,6 +48,8 @@ def list_runs(arguments: argparse.Namespace) -> int:
     """All runs, newest last."""
     rows = connect().runs()
     print_json(rows) if arguments.json else print_rows(rows, LIST_COLUMNS)
+    if not (rows or arguments.json):
+        print("no runs yet; `python -m engine run quick` launches one", file=sys.stderr)
     return 0
 
 
@@ -122,11 +124,16 @@ def sql(arguments: argparse.Namespace) -> int:
 
 def _told_apart(names: Sequence[str]) -> list[str]:
     """Columns of equal name with numbers: `value`, `value_2`, as rows are told by name."""
+    taken, seen = set(names), dict[str, Iterator[int]]()
     told: list[str] = []
     for name in names:
-        numbered = (f"{name}_{i}" for i in count(2))
-        free = (each for each in numbered if each not in (*names, *told))
-        told.append(next(free) if name in told else name)
+        if name not in seen:
+            seen[name] = count(2)
+            told.append(name)
+            continue
+        numbered = (f"{name}_{i}" for i in seen[name])
+        told.append(next(each for each in numbered if each not in taken))
+        taken.add(told[-1])
     return told
 
 

@@ -80,7 +80,7 @@ def _device() -> str:
 
 
 def _home_problems(home: Home) -> list[str]:
-    if not home.path.exists():
-        return []
+    if not home.path.is_dir():
+        return []  # none yet; where it is a file, connecting says so
     mode = stat.S_IMODE(home.path.stat().st_mode)
     return [f"{home.path} is readable by others; chmod 700 mends it"] if mode & 0o077 else []

@@ -19,7 +19,7 @@ from engine.errors import (
     SettingsError,
     UploadRefused,
 )
-from engine.home import ENVIRONMENT, Home
+from engine.home import Home, unusable
 
 FAILED = 1
 UNUSABLE = 2
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         parser().parse_args(arguments, parsed)
         status = parsed.function(parsed)
-        sys.stdout.flush()
+        print(end="", flush=True)  # where the shell closed stdout there is none to ask
         return status
     except (SettingsError, RunNotFound, NotPossible, QueryRefused, UploadRefused) as error:
         print(error, file=sys.stderr)
@@ -58,13 +58,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _home_trouble(error: OSError) -> str:
     """What is wrong with the lab's home, empty where the error is about something else."""
-    home, place = Home.from_environment().path, Path(str(error.filename))
-    if place != home and home not in place.parents and place not in home.parents:
+    home, place = Home.from_environment(), Path(str(error.filename))
+    if place != home.path and home.path not in place.parents and place not in home.path.parents:
         return ""
-    return (
-        f"the lab's home {home} cannot be used: {error.strerror};"
-        f" set {ENVIRONMENT} to a folder of your own"
-    )
+    return unusable(home, error)
 
 
 def _output_trouble() -> str:

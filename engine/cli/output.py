@@ -27,11 +27,21 @@ def print_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> Non
     """Rows as an aligned table under their column names, control characters escaped."""
     cells = [[_on_one_line(_cell(row.get(column))) for column in columns] for row in rows]
     table = [[_on_one_line(column.replace("_", " ")) for column in columns], *cells]
-    widths = [max(len(line[i]) for line in table) for i in range(len(columns))]
+    widths = [max(_width(line[i]) for line in table) for i in range(len(columns))]
     for line in table:
-        print(
-            "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip()
+        padded = (
+            text + " " * (width - _width(text)) for text, width in zip(line, widths, strict=True)
         )
+        print("  ".join(padded).rstrip())
+
+
+def _width(text: str) -> int:
+    """Columns of a terminal that a text takes."""
+    if text.isascii():
+        return len(text)
+    wide = sum(unicodedata.east_asian_width(character) in "WF" for character in text)
+    none = sum(unicodedata.category(character) in ("Mn", "Me", "Cf") for character in text)
+    return len(text) + wide - none
 
 
 def _on_one_line(text: str) -> str:

@@ -3,6 +3,7 @@
 import argparse
 import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +15,8 @@ from engine.config.problems import nearest
 from engine.errors import SettingsError
 
 LEAST_POLL_SECONDS, MOST_POLL_SECONDS = 0.2, 2.0
+MOST_BY_THEMSELVES = 4
+"""Runs that are named one by one while they are waited for: more fill no line of a terminal."""
 ENDED = ("finished", "stopped", "failed", "lost")
 COLUMNS = (
     "run_id",
@@ -78,19 +81,29 @@ def follow(lab: Lab, run_ids: Sequence[int], *, quiet: bool) -> list[dict[str, A
     while True:
         rows = lab.runs(run_ids)
         if not quiet:
-            shown = _progress(rows, shown)
+            shown = _show_progress(rows, shown)
         if all(row["state"] in ENDED for row in rows):
             return rows
         waited = time.monotonic() - started
         time.sleep(min(max(waited / 20, LEAST_POLL_SECONDS), MOST_POLL_SECONDS))
 
 
-def _progress(rows: Sequence[dict[str, Any]], shown: str) -> str:
-    line = "; ".join(
+def progress(rows: Sequence[dict[str, Any]]) -> str:
+    """Where the runs are, on one line: each by itself while they are few, else counted."""
+    if len(rows) > MOST_BY_THEMSELVES:
+        states = Counter(row["state"] for row in rows)
+        done, budget = (sum(row[key] or 0 for row in rows) for key in ("last_step", "budget"))
+        counted = ", ".join(f"{n} {state}" for state, n in states.items())
+        return f"{len(rows)} runs: {counted}; {done:,}/{budget:,} steps"
+    return "; ".join(
         f"run {row['run_id']} {row['state']} {row['last_step'] or 0:,}/{row['budget']:,}"
         f" test {row['test_accuracy'] or 0:.2f}"
         for row in rows
     )
+
+
+def _show_progress(rows: Sequence[dict[str, Any]], shown: str) -> str:
+    line = progress(rows)
     if line != shown:
         print(line, file=sys.stderr)
     return line

@@ -4,7 +4,7 @@ import argparse
 import shlex
 from pathlib import Path
 
-from data.uploads.shelf import check_size
+from data.uploads.shelf import MOST_BYTES, check_size
 from engine.cli.output import print_json
 from engine.client import connect
 from engine.errors import UploadRefused
@@ -26,10 +26,13 @@ def upload(arguments: argparse.Namespace) -> int:
 
 
 def _content(file: Path) -> bytes:
-    """The bytes of a file, which is not read if it is too large."""
+    """The bytes of a file, which is not read if it is too large; a pipe is, as far as that."""
     try:
         check_size(file.stat().st_size)
-        return file.read_bytes()
+        with file.open("rb") as opened:
+            content = opened.read(MOST_BYTES + 1)
+        check_size(len(content))
+        return content
     except OSError as error:
         raise UploadRefused(
             f"{file} cannot be read: {error.strerror}; name another file"

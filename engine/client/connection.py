@@ -18,7 +18,7 @@ from engine.client.remote import ADDRESS, remote_client
 from engine.config.problems import InvalidConfig, Problem
 from engine.daemon.election import ALREADY_RUNNING
 from engine.errors import EngineUnavailable, LabError
-from engine.home import ENVIRONMENT, Home
+from engine.home import ENVIRONMENT, Home, unusable
 
 START_SECONDS = 30.0
 """How long a daemon may take to answer after it was started."""
@@ -117,10 +117,7 @@ def connect_or_start(home: Home) -> flight.FlightClient:
             try:
                 started = _start_daemon(home)
             except OSError as error:
-                raise EngineUnavailable(
-                    f"the lab's home {home.path} cannot be used: {error.strerror};"
-                    f" set {ENVIRONMENT} to a folder of your own"
-                ) from error
+                raise EngineUnavailable(unusable(home, error)) from error
         time.sleep(0.05)
     raise EngineUnavailable(
         f"the engine did not answer within {START_SECONDS:g} s; its log is {home.daemon_log}"
@@ -154,8 +151,8 @@ def _answering(home: Home) -> flight.FlightClient | None:
     try:
         address = json.loads(home.daemon_info.read_text())["address"]
         client = flight.FlightClient(address)
-    except (OSError, ValueError, KeyError, pa.ArrowException):
-        return None
+    except (OSError, ValueError, LookupError, TypeError, pa.ArrowException):
+        return None  # a file that nobody wrote whole
     if _answers(client):
         return client
     client.close()

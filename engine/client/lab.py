@@ -172,9 +172,21 @@ class Lab:
         """Remove a run that does not train, with everything recorded of it."""
         self._command("delete", run_id=run_id)
 
-    def fork(self, run_id: int, step: int, overrides: Mapping[str, Any] | None = None) -> int:
-        """A new run that goes on from a checkpoint with other settings; returns its number."""
-        return self._command("fork", run_id=run_id, step=step, overrides=dict(overrides or {}))
+    def fork(
+        self,
+        run_id: int,
+        step: int,
+        overrides: Mapping[str, Any] | None = None,
+        *,
+        exact: bool = False,
+    ) -> int:
+        """A new run that goes on from a checkpoint with other settings; returns its number.
+
+        It is the last checkpoint at or before `step`, or with `exact` that of `step`, which is
+        refused as `NotPossible` once a later one has replaced it.
+        """
+        changes = dict(overrides or {})
+        return self._command("fork", run_id=run_id, step=step, overrides=changes, exact=exact)
 
     def extend(self, run_id: int, steps: int) -> None:
         """Give the run a larger budget of steps and go on."""
@@ -202,8 +214,9 @@ class Lab:
     def export_network(self, run_id: int, folder: Path, *, at: int | None = None) -> Row:
         """Write a run's network to a new or empty folder that `transformers` loads.
 
-        `at` is a step, whose nearest checkpoint is taken; None is the latest checkpoint. Returns
-        `folder`, `run_id`, `step`, `architecture`, `weights` (trained or averaged) and `bytes`.
+        `at` is a step between the first and the last checkpoint, whose nearest one is taken; None
+        is the latest. Returns `folder`, `run_id`, `step`, `architecture`, `weights` (trained or
+        averaged) and `bytes`.
         """
         where = os.path.abspath(folder)
         return self._command("export_network", run_id=run_id, folder=where, at=at)

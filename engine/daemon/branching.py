@@ -127,10 +127,27 @@ def nearest_checkpoint(
         return dict(reachable[-1])
     if not rows:
         raise NotPossible(f"run {run} has no checkpoint yet; wait for its first one, then fork")
-    steps = ", ".join(f"{row['step']:,}" for row in rows)
     raise NotPossible(
-        f"run {run} has no checkpoint at or before step {step:,}; there are some at {steps}"
+        f"run {run} has no checkpoint at or before step {step:,}; there are some at {_steps(rows)}"
     )
+
+
+def exact_checkpoint(
+    rows: Iterable[Mapping[str, Any]], step: int, run: int, *, last_step: int
+) -> dict[str, Any]:
+    """The checkpoint of a step that was seen; raises where it is gone, with what there is."""
+    rows = list(rows)
+    nearest = nearest_checkpoint(rows, step, run, last_step=last_step)
+    if nearest["step"] != step:
+        raise NotPossible(
+            f"run {run} has no checkpoint of step {step:,}: a later one may have replaced it; "
+            f"there are some at {_steps(rows)}"
+        )
+    return nearest
+
+
+def _steps(rows: Iterable[Mapping[str, Any]]) -> str:
+    return ", ".join(f"{step:,}" for step in sorted(row["step"] for row in rows))
 
 
 def copy_checkpoint(parent: RunFolder, child: RunFolder, row: Mapping[str, Any]) -> Origin:

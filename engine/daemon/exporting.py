@@ -26,10 +26,12 @@ def export_network(
 
     Raises:
         NotPossible: no class of `transformers` computes the network, the target is in use or
-            cannot be written, or there is no intact checkpoint. Nothing is then written.
+            cannot be written, `at` lies outside of what there is, or no checkpoint is intact.
+            Nothing is then written.
     """
     config, number = parse_config(run["config"]), run["run_id"]
     transformers_config(config.model, vocab_size=1, length=1)
+    _require_between(checkpoints, at, number)
     refuse_used(target)
     step, state = _state(number, _by_preference(checkpoints, at), source)
     origin = Origin(run=number, name=run["name"], step=step, config=config)
@@ -42,6 +44,16 @@ def export_network(
         "weights": "averaged" if written.averaged else "trained",
         "bytes": written.size,
     }
+
+
+def _require_between(checkpoints: Sequence[Row], at: int | None, run: int) -> None:
+    steps = [row["step"] for row in checkpoints]
+    if at is None or not steps or min(steps) <= at <= max(steps):
+        return
+    raise NotPossible(
+        f"the step must lie between {min(steps):,} and {max(steps):,}, the first and the last "
+        f"checkpoint of run {run}, got {at:,}; leave it out for the latest"
+    )
 
 
 def _by_preference(checkpoints: Sequence[Row], at: int | None) -> list[Row]:

@@ -10,15 +10,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from pyarrow import flight
 
+from engine.daemon.places import (
+    LONGEST_SOCKET_PATH,
+    can_be_named,
+    clear,
+    has_port,
+    port_trouble,
+    socket_trouble,
+)
 from engine.errors import EngineUnavailable, SettingsError
 from engine.home import Home, atomic_write
 
-LONGEST_SOCKET_PATH = 100
-"""Bytes; the system's limit is 107."""
 UNIX, TLS = "grpc+unix://", "grpc+tls://"
 TOKEN_BYTES = 32
 GATE = "token"
@@ -32,9 +37,17 @@ class Address:
     security: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     def clear(self) -> None:
-        """Before it listens: a socket that a killed daemon left would be in the way."""
+        """Before it listens: a socket that a killed daemon left is removed, nothing else.
+
+        Raises:
+            EngineUnavailable: the place is taken, or no place of this machine.
+        """
         if self.location.startswith(UNIX):
-            Path(self.location.removeprefix(UNIX)).unlink(missing_ok=True)
+            clear(Path(self.location.removeprefix(UNIX)))
+        elif trouble := port_trouble(self.location.removeprefix(TLS)):
+            raise EngineUnavailable(
+                f"the daemon cannot listen at {self.location}: {trouble}; name another one"
+            )
 
     def close_to_others(self) -> None:
         """Once it listens: a socket is its owner's alone."""
@@ -43,16 +56,16 @@ class Address:
 
 
 def at_home(home: Home) -> Address:
-    """The socket in the home, or, where that path is too long for a socket, a private folder."""
-    socket = home.socket
-    if len(os.fsencode(socket)) > LONGEST_SOCKET_PATH:
+    """The socket in the home, or in a private folder where that path cannot be a socket's."""
+    path = home.socket
+    if not can_be_named(path):
         digest = hashlib.sha256(os.fsencode(home.path)).hexdigest()[:16]
         folder = Path(tempfile.gettempdir()) / f"grokking-lab-{os.getuid()}-{digest}"
         folder.mkdir(mode=0o700, exist_ok=True)
         if folder.stat().st_uid != os.getuid() or folder.stat().st_mode & 0o077:
             raise EngineUnavailable(f"{folder} must belong to you alone; remove it and try again")
-        socket = folder / "daemon.sock"
-    return _unix(socket)
+        path = folder / "daemon.sock"
+    return _unix(path)
 
 
 def asked_for(home: Home, address: str, *, certificate: str, key: str) -> Address:
@@ -61,20 +74,21 @@ def asked_for(home: Home, address: str, *, certificate: str, key: str) -> Addres
     A TLS port needs a certificate and its key (PEM), and lets in who shows the token of the home.
 
     Raises:
-        SettingsError: another kind of address, or files that are missing or none of these.
+        SettingsError: another kind of address, a path where no socket can be made, or files that
+            are missing or none of these.
     """
     if (certificate or key) and (not address or address.startswith(UNIX)):
         raise SettingsError(
             f"--certificate and --key are for --listen {TLS}HOST:PORT; add it, or leave them out"
         )
     if address.startswith(UNIX):
-        return _unix(Path(address.removeprefix(UNIX)).absolute())
+        return _unix(_place(address))
     if not address.startswith(TLS):
         raise SettingsError(
             f"--listen takes {UNIX}PATH or {TLS}HOST:PORT, got '{address}'; "
             "a port without TLS would let anyone on the network train here"
         )
-    if not _has_port(address):
+    if not has_port(address):
         raise SettingsError(
             f"--listen takes {TLS}HOST:PORT with a port between 1 and 65535, got '{address}'"
         )
@@ -86,12 +100,24 @@ def asked_for(home: Home, address: str, *, certificate: str, key: str) -> Addres
     return Address(address, {"tls_certificates": [pair], "middleware": gate})
 
 
-def _has_port(address: str) -> bool:
-    try:
-        parts = urlsplit(address)
-        return bool(parts.hostname and parts.port)
-    except ValueError:
-        return False
+def _place(address: str) -> Path:
+    """The path of a socket that can be made, or replaces one."""
+    given = address.removeprefix(UNIX)
+    if not given:
+        raise SettingsError(f"--listen takes {UNIX}PATH, the path of a socket, got '{address}'")
+    path = Path(given).absolute()
+    if not can_be_named(path):
+        raise SettingsError(
+            f"--listen {UNIX}PATH may have letters, digits and /._~- alone, "
+            f"at most {LONGEST_SOCKET_PATH} bytes in all, got {path}"
+        )
+    if not (path.parent.is_dir() and os.access(path.parent, os.W_OK)):
+        raise SettingsError(
+            f"--listen needs a folder that exists and can be written, got {path.parent}"
+        )
+    if trouble := socket_trouble(path):
+        raise SettingsError(trouble)
+    return path
 
 
 def _read(flag: str, file: str) -> bytes:
@@ -159,5 +185,5 @@ def require_known(context: flight.ServerCallContext) -> None:
         raise flight.FlightUnauthenticatedError("the token is missing or wrong")
 
 
-def _unix(socket: Path) -> Address:
-    return Address(f"{UNIX}{socket}")
+def _unix(path: Path) -> Address:
+    return Address(f"{UNIX}{path}")

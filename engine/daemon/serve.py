@@ -52,7 +52,7 @@ def serve(home: Home, remote: Address | None = None) -> int:
 def _named(home: Home) -> str:
     try:
         return f" (process {json.loads(home.daemon_info.read_text())['pid']})"
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, LookupError, TypeError):
         return ""  # it has not told yet
 
 

@@ -16,6 +16,7 @@ from engine.config import RunConfig, parse_config
 from engine.daemon.attempts import remember_origin
 from engine.daemon.branching import (
     copy_checkpoint,
+    exact_checkpoint,
     extended_config,
     forked_config,
     nearest_checkpoint,
@@ -193,12 +194,18 @@ class Supervisor:
             self._store.update_run(run_id, config=config.model_dump(mode="json"))
             self._queue.put(run_id)
 
-    def fork(self, run_id: int, step: int, overrides: Mapping[str, Any]) -> int:
-        """A new run with other settings, from the nearest checkpoint at or before a step."""
+    def fork(
+        self, run_id: int, step: int, overrides: Mapping[str, Any], *, exact: bool = False
+    ) -> int:
+        """A new run with other settings, from the nearest checkpoint at or before a step.
+
+        `exact` takes the checkpoint of that very step, or none: a run that trains replaces them.
+        """
         with self._mutex:
             row = find(self._store, run_id)
             rows = self._store.checkpoints(run_id)
-            checkpoint = nearest_checkpoint(rows, step, run_id, last_step=last_step(row))
+            choose = exact_checkpoint if exact else nearest_checkpoint
+            checkpoint = choose(rows, step, run_id, last_step=last_step(row))
             used = checkpoint["step"]
             config = self.settled(forked_config(config_of(row), overrides, step=used))
             if "training.threads" in overrides:

@@ -91,15 +91,18 @@ def test_the_first_lines_are_named_in_order_and_the_rest_counted():
 
 
 def test_an_upload_without_rows_is_refused():
-    assert refused("\n\n") == "the upload has no rows; give at least one line of data"
-    assert "no rows" in refused("head,relation,tail\n", header=True)
+    words = "give at least 2, one to train on and one for the test split"
+    assert refused("\n\n") == f"the upload has no rows; {words}"
+    told = refused("head,relation,tail\n", header=True)
+    assert told == f"the upload has no rows beside the header; {words}"
 
 
 @pytest.mark.parametrize("n", [1, 65])
 def test_rows_are_two_to_64_fields_wide(n: int):
     text = ",".join(f"c{i}" for i in range(n))
     field = "1 field" if n == 1 else "65 fields"
-    assert f"line 1 has {field} instead of 2 to 64" in refused(text)
+    told = f"line 1 has {field} instead of 2 to 64, with commas or tabs between"
+    assert told in refused(text)
 
 
 def test_questions_of_many_fields_are_told_apart():

@@ -26,6 +26,25 @@ def test_the_settings_that_come_back_train_on_the_file():
     assert task.n_classes == 17
 
 
+@pytest.mark.parametrize(
+    ("text", "header", "rows"),
+    [
+        ("a,r,b\n", False, "1 row"),
+        ("head,relation,tail\na,r,b\n", True, "1 row beside the header"),
+    ],
+)
+def test_a_single_row_is_not_kept_as_nothing_could_be_held_out(
+    text: str, header: bool, rows: str, home: Path
+):
+    for kind in ("table", "triples"):
+        with pytest.raises(UploadRefused) as refused:
+            take(text.encode(), kind=kind, header=header)
+        assert str(refused.value) == (
+            f"the upload has {rows}; give at least 2, one to train on and one for the test split"
+        )
+    assert not (home / "lab").exists()
+
+
 def test_a_table_that_is_no_list_of_triples_is_not_kept_as_one(home: Path):
     with pytest.raises(UploadRefused, match="line 1 has 2 fields instead of 3"):
         take(b"a,b\nb,c\n", kind="triples")

@@ -100,6 +100,26 @@ def test_the_runs_are_listed_shown_queried_and_exported(
     assert told == f"run 4 goes on from run 1 at step {step}, the last checkpoint before 149\n"
 
 
+@pytest.mark.shared_lab
+@pytest.mark.timeout(60)
+def test_thousands_of_columns_of_one_name_are_told_apart(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    ones = ", ".join(["1 AS a"] * 2000)
+    (row,) = printed(capsys, "sql", f"SELECT {ones}, 3 AS a_7")
+    assert list(row)[:7] == ["a", "a_2", "a_3", "a_4", "a_5", "a_6", "a_8"]
+    assert (len(row), row["a_7"]) == (2001, 3)
+
+
+@pytest.mark.shared_lab
+def test_an_empty_lab_says_how_it_gets_a_run(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list"]) == 0
+    out, err = capsys.readouterr()
+    assert len(out.splitlines()) == 1
+    assert err == "no runs yet; `python -m engine run quick` launches one\n"
+    assert printed(capsys, "list") == []
+
+
 def test_a_network_is_exported_and_transformers_finds_the_answers_that_were_measured(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -142,6 +162,18 @@ def test_a_file_that_is_not_there_is_no_upload(capsys: pytest.CaptureFixture[str
     assert capsys.readouterr().err.startswith("nowhere.csv cannot be read: No such file")
 
 
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="a file without an end: Linux has one")
+@pytest.mark.shared_lab
+@pytest.mark.timeout(60)
+def test_of_a_file_without_an_end_no_more_is_read_than_can_be_kept(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("data.uploads.shelf.MOST_BYTES", 1000)
+    monkeypatch.setattr("engine.cli.uploading.MOST_BYTES", 1000)
+    assert main(["upload", "/dev/zero"]) == 2
+    assert capsys.readouterr().err.startswith("an upload may have at most 1,000 bytes, got 1,001;")
+
+
 @pytest.mark.parametrize("as_network", [(), ("--format", "hf")])
 def test_nothing_is_exported_to_the_disk_of_another_machine(
     as_network: tuple[str, ...],
@@ -180,6 +212,23 @@ def test_a_home_that_cannot_be_used_is_named(
     assert err.endswith(f"; set {ENVIRONMENT} to a folder of your own\n")
 
 
+@pytest.mark.parametrize("verb", ["list", "serve", "doctor"])
+def test_a_home_that_is_a_file_is_told_as_that_alone(
+    verb: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "file"
+    file.write_text("mine")
+    monkeypatch.setenv(ENVIRONMENT, str(file))
+    assert main([verb]) == 1
+    told = "".join(capsys.readouterr()).splitlines()[-1].removeprefix("problems").strip()
+    words = f"the lab's home {file} cannot be used: it is a file, not a folder"
+    assert told == f"{words}; set {ENVIRONMENT} to a folder of your own"
+    assert file.read_text() == "mine"
+
+
 @pytest.mark.shared_lab
 def test_what_the_terminal_cannot_show_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     shown = io.BytesIO()
@@ -199,6 +248,11 @@ def test_output_that_cannot_be_written_is_told(
         monkeypatch.setattr(sys, "stdout", full)
         assert main(["presets"]) == 1
     assert capsys.readouterr().err == "the output cannot be written: No space left on device\n"
+
+
+def test_a_command_works_without_an_output(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", None)  # as python has it where the shell closed it
+    assert main(["presets"]) == 0
 
 
 class Interrupted(io.StringIO):
@@ -231,12 +285,13 @@ def test_ctrl_c_leaves_a_waited_for_run_alone_and_says_so(
     assert terminal.getvalue() == "interrupted; runs go on in the engine\n"
 
 
-def test_ctrl_c_while_the_command_line_loads_is_one_line() -> None:
-    code = """
+@pytest.mark.parametrize("loading", ["data", "numpy", "engine.config", "engine.cli.main"])
+def test_ctrl_c_while_the_command_line_loads_is_one_line(loading: str) -> None:
+    code = f"""
 import runpy, sys
 class Pressed:
     def find_spec(self, name, *_):
-        if name == "engine.cli.main":
+        if name == {loading!r}:
             raise KeyboardInterrupt
 sys.meta_path.insert(0, Pressed())
 runpy.run_module("engine", run_name="__main__")
@@ -255,7 +310,13 @@ runpy.run_module("engine", run_name="__main__")
             "optimizer.learning_rate must lie between 1e-06 and 1, got 7",
         ),
         ("run quick --set task.pp=7", "task (modular) has no setting 'pp'; did you mean 'p'?"),
-        ("run quick --seeds x", "argument --seeds: invalid int value: 'x'"),
+        ("run quick --seeds x", "argument --seeds: must be a whole number, got 'x'; `python"),
+        ("show 1,000", "argument RUN: must be a whole number, got '1,000'; `python -m engine sh"),
+        (
+            "bench --seconds x",
+            "argument --seconds: must be a number, got 'x'; `python -m engine b",
+        ),
+        ("show 1 2", "unrecognized arguments: 2; `python -m engine show --help` lists what is"),
         ("export 1 2 --to x --format hf", "--format hf writes one run to a folder, got 2 runs"),
         ("export 1 --to x.csv --at 5", "--at chooses a checkpoint of a network; add --format hf"),
         ("export 99 --to x --format hf", "there is no run 99; it may have been deleted"),
@@ -267,6 +328,7 @@ runpy.run_module("engine", run_name="__main__")
             "seed 1 draws no hard query",
         ),
         ("bench speed", "no measurement is called 'speed'"),
+        ("bench --sizes 1,x", "argument --sizes: whole numbers with commas between, got '1,x'"),
         ("serve --listen 0.0.0.0:1", "--listen takes grpc+unix://PATH or grpc+tls://HOST:PORT"),
         (
             "serve --listen grpc+tls://localhost:99999 --certificate F --key F",
@@ -332,6 +394,11 @@ def test_the_doctor_speaks_in_words(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_front_door_loads_neither_torch_nor_database() -> None:
-    code = "import sys, engine; print({'torch', 'duckdb', 'streamlit'} & set(sys.modules))"
+    code = """
+import sys
+from engine import *
+assert {"Lab", "PRESETS", "RunConfig", "connect"} <= set(globals())
+print({"torch", "duckdb", "streamlit"} & set(sys.modules))
+"""
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert answer.stdout.strip() == "set()"

@@ -14,6 +14,12 @@ from tests.labs import ENDLESS, reaches, until
 from tests.processes import daemon_pid, standby_pids, worker_pids
 
 
+@pytest.mark.parametrize("told", ["[1]", '{"address": 3}', '{"address": "daemon"}'])
+def test_a_daemon_that_is_named_in_no_usable_way_is_started_anew(told: str, home: Home) -> None:
+    home.create().daemon_info.write_text(told)
+    assert connect(home).runs() == []
+
+
 def test_reading_goes_on_after_the_daemon_was_killed(lab: Lab, home: Home):
     (run,) = lab.launch(ENDLESS)
     reaches(lab, run, 20)

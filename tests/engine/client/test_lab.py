@@ -112,7 +112,9 @@ def test_a_fork_goes_on_with_other_settings(lab: Lab) -> None:
     (run,) = lab.launch(SHORT)
     ends(lab, run)
     step = lab.checkpoints(run)[0]["step"]
-    child = lab.fork(run, step, {"optimizer.weight_decay": 3.0})
+    with pytest.raises(NotPossible, match=f"no checkpoint of step {step + 1}: a later one"):
+        lab.fork(run, step + 1, exact=True)
+    child = lab.fork(run, step, {"optimizer.weight_decay": 3.0}, exact=True)
     row = ends(lab, child)
     assert (row["parent_run"], row["parent_step"]) == (run, step)
     assert row["config"]["optimizer"]["weight_decay"] == 3.0

@@ -77,7 +77,26 @@ def test_the_command_line_takes_a_file_to_the_engine(
     assert not (tmp_path / "own").exists()
 
 
-def test_an_address_without_tls_is_refused(monkeypatch: pytest.MonkeyPatch, home: Home) -> None:
-    monkeypatch.setenv(ADDRESS, "grpc+tcp://somewhere:1")
-    with pytest.raises(SettingsError, match="must be grpc\\+tls"):
+@pytest.mark.parametrize(
+    "address", ["grpc+tcp://somewhere:1", "grpc+tls://", "grpc+tls://a", "grpc+tls://a b:1"]
+)
+def test_an_address_that_names_no_port_of_tls_is_refused(
+    address: str, monkeypatch: pytest.MonkeyPatch, home: Home
+) -> None:
+    monkeypatch.setenv(ADDRESS, address)
+    with pytest.raises(SettingsError, match=r"must be grpc\+tls://HOST:PORT, got 'grpc"):
+        connect(home).health()
+
+
+def test_what_cannot_be_shown_or_trusted_is_named(
+    monkeypatch: pytest.MonkeyPatch, home: Home, tmp_path: Path
+) -> None:
+    monkeypatch.setenv(ADDRESS, "grpc+tls://localhost:1")
+    monkeypatch.setenv(TOKEN, "two\nlines")
+    with pytest.raises(SettingsError, match="GROKKING_LAB_TOKEN must be one word"):
+        connect(home).health()
+    monkeypatch.setenv(TOKEN, "word")
+    (tmp_path / "notes.pem").write_text("none")
+    monkeypatch.setenv(CERTIFICATE, str(tmp_path / "notes.pem"))
+    with pytest.raises(SettingsError, match=r"GROKKING_LAB_CERTIFICATE: .*notes.pem holds no ce"):
         connect(home).health()

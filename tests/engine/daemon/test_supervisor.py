@@ -236,6 +236,12 @@ def test_a_fork_goes_on_from_its_parents_checkpoint_with_other_settings(ward: Wa
     assert (row["parent_run"], row["parent_step"]) == (parent, 178)
     assert row["config"]["optimizer"]["weight_decay"] == 0.0
     assert "step 178, the nearest checkpoint before 200" in row["state_reason"]
+    gone = r"no checkpoint of step 200: .* are some at 100, 178, 316"
+    with pytest.raises(NotPossible, match=gone):
+        ward.supervisor.fork(parent, 200, {}, exact=True)
+    exact = ward.row(ward.supervisor.fork(parent, 178, {}, exact=True))
+    assert exact["parent_step"] == 178
+    ward.supervisor.stop(exact["run_id"])
     ward.supervisor.delete(parent)
     ward.until_state(child, "finished")
     assert min(point["step"] for point in ward.metrics(child)) == 178  # before its first update

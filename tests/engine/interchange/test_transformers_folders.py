@@ -115,7 +115,7 @@ def test_the_folder_says_what_it_holds(tmp_path: Path):
 def test_the_latest_checkpoint_is_written_or_the_one_nearest_to_a_step(tmp_path: Path):
     made = make(tmp_path, GPT2, steps=(2, 6, 12))
     tokens = train_rows(made.config)
-    for at, step in ((None, 12), (1, 2), (5, 6), (8, 6), (100, 12)):
+    for at, step in ((None, 12), (2, 2), (5, 6), (8, 6), (12, 12)):
         out = tmp_path / f"at {at}"
         assert made.export(out, at=at)["step"] == step
         expected = logits(made.config, made.states[step])
@@ -167,11 +167,23 @@ def test_an_empty_folder_is_filled(tmp_path: Path):
     assert (tmp_path / "out" / "config.json").exists()
 
 
-def refused(made: Made, out: Path, sentence: str) -> None:
+@pytest.mark.parametrize("at", [-7, 0, 1, 1201, 99_999])
+def test_a_step_at_which_there_was_nothing_is_refused(at: int, tmp_path: Path):
+    made = make(tmp_path, GPT2, steps=(2, 6))
+    (made.folder.path / made.checkpoints[1]["file"]).write_bytes(b"torn")
+    made.checkpoints[1]["step"] = 1200
+    told = (
+        "the step must lie between 2 and 1,200, the first and the last checkpoint of run 3, "
+        f"got {at:,}; leave it out for the latest"
+    )
+    refused(made, tmp_path / "out", told, at=at)
+
+
+def refused(made: Made, out: Path, sentence: str, *, at: int | None = None) -> None:
     """Refused in one sentence, and nothing is left beside the run."""
     before = sorted(out.parent.rglob("*"))
     with pytest.raises(LabError) as caught:
-        made.export(out)
+        made.export(out, at=at)
     assert isinstance(caught.value, NotPossible)
     assert sentence in str(caught.value)
     assert "\n" not in str(caught.value)
